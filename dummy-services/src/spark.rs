@@ -1,0 +1,132 @@
+//! The Spark component: a socket that takes one framed message a connection, works, and replies when the work is over.
+//! Like the real one it replies also when the work failed; what it leaves in S3 is the only evidence of success.
+
+use std::{io, sync::Arc, time::Duration};
+
+use actix_web::rt;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    Behaviour, Fault, Kind, S3Options,
+    state::State,
+    work::{SparkJob, text_of},
+};
+
+/// Length of the header: decimal digits, then spaces.
+const HEADER: usize = 64;
+
+/// A message is a handful of texts.
+const MESSAGE_LIMIT: usize = 1 << 20;
+
+/// What the real component says.
+const REPLY: &[u8] = b"Msg received";
+
+/// Takes connections until the services stop.
+pub(crate) async fn serve(listener: TcpListener, state: Arc<State>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let state = Arc::clone(&state);
+                rt::spawn(async move {
+                    if let Err(why) = converse(stream, &state).await {
+                        log::warn!("spark connection of {peer} failed: {why}");
+                    }
+                });
+            }
+            Err(why) => {
+                log::warn!("spark component cannot accept: {why}");
+                // Out of descriptors is the usual cause; at once would be a busy loop.
+                rt::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(mut stream: TcpStream, state: &Arc<State>) -> io::Result<()> {
+    let mut header = [0; HEADER];
+    if stream.read_exact(&mut header).await.is_err() {
+        // Whoever only looks whether the port answers leaves like this.
+        log::debug!("spark connection closed before a header came");
+        return Ok(());
+    }
+    if state.half_frame() {
+        return Ok(());
+    }
+    let mut message = vec![0; payload_length(&header)?];
+    stream.read_exact(&mut message).await?;
+    let text = String::from_utf8_lossy(&message);
+    let message: Value = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()));
+    state.record("SPARK".to_owned(), Default::default(), message.clone());
+    let id = text_of(&message["job-id"]);
+    let behaviour = state.behaviour(Kind::Spark, id.as_deref());
+    let in_flight = state.enter(Kind::Spark);
+    if matches!(behaviour.fault, Some(Fault::BlackHole | Fault::NeverFinishes)) {
+        // Ends when the other side gives up.
+        stream.read_to_end(&mut Vec::new()).await?;
+        return Ok(());
+    }
+    let latency = rt::time::sleep(Duration::from_millis(behaviour.latency_ms));
+    futures::join!(work(&message, &behaviour, state), latency);
+    // Before the reply, so that whoever got it never sees this job in the count.
+    drop(in_flight);
+    if behaviour.fault != Some(Fault::NoReply) {
+        stream.write_all(REPLY).await?;
+    }
+    stream.shutdown().await
+}
+
+fn payload_length(header: &[u8; HEADER]) -> io::Result<usize> {
+    let length = std::str::from_utf8(header).ok().and_then(|text| text.trim_end_matches(' ').parse().ok());
+    match length {
+        Some(length) if length <= MESSAGE_LIMIT => Ok(length),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "header is not a length in decimal, padded with spaces")),
+    }
+}
+
+async fn work(message: &Value, behaviour: &Behaviour, state: &Arc<State>) {
+    if matches!(behaviour.fault, Some(Fault::Error { .. })) {
+        return;
+    }
+    let leaves_evidence = behaviour.fault != Some(Fault::NoSuccessFile);
+    let job = SparkJob::new(message);
+    let outcome = match state.store() {
+        Some(store) => job.run(&store, leaves_evidence).await,
+        None if leaves_evidence => match named_store(message) {
+            Some(s3) => job.leave_evidence(&state.foreign_store(s3)).await,
+            None => Ok(()),
+        },
+        None => Ok(()),
+    };
+    if let Err(why) = outcome {
+        log::warn!("spark job {} failed: {why}", job.id());
+    }
+}
+
+/// The store that a message names.
+fn named_store(message: &Value) -> Option<S3Options> {
+    let member = |name: &str| text_of(&message[name]);
+    Some(S3Options {
+        host: member("minio-host")?,
+        port: member("minio-port")?.parse().ok()?,
+        user: member("minio-user")?,
+        pass: member("minio-pass")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_a_padded_length() {
+        let header = |text: &str| <[u8; HEADER]>::try_from(format!("{text:<64}").as_bytes()).unwrap();
+        assert_eq!(payload_length(&header("512")).unwrap(), 512);
+        assert!(payload_length(&header("")).is_err());
+        assert!(payload_length(&header("5x")).is_err());
+        assert!(payload_length(&header("99999999999")).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The Spark component: one framed JSON message over TCP, one reply when Spark has finished (contract section 4.4).
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::address::Address;
+use super::secret::Secret;
+use crate::ports::{CallError, SparkJob, SparkSubmitter};
+
+/// Bytes of the header: the payload's length in decimal, padded with spaces.
+const HEADER_BYTES: usize = 64;
+
+/// Most bytes of a reply that are read.
+const LARGEST_REPLY: usize = 2048;
+
+/// What every message says before the job itself.
+#[derive(Debug, Clone)]
+pub struct SparkSettings {
+    /// The component.
+    pub address: Address,
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// The object store as Spark shall reach it.
+    pub minio: Address,
+    /// Its user.
+    pub minio_user: String,
+    /// Its password.
+    pub minio_pass: Secret,
+    /// The database as Spark shall reach it.
+    pub mongo: Address,
+}
+
+/// The component behind a socket.
+pub struct SparkComponent {
+    settings: SparkSettings,
+}
+
+impl SparkComponent {
+    /// A client of the component.
+    pub fn new(settings: SparkSettings) -> Self {
+        Self { settings }
+    }
+}
+
+impl SparkSubmitter for SparkComponent {
+    fn submit(&self, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
+        let frame = frame(&payload(&self.settings, job));
+        let (address, limit) = (self.settings.address.clone(), self.settings.connect);
+        async move { exchange(&address, limit, &frame).await }.boxed_local()
+    }
+}
+
+/// Header and payload in one piece: the known server reads each with a single receive.
+fn frame(payload: &str) -> Vec<u8> {
+    let mut frame = format!("{:<HEADER_BYTES$}", payload.len()).into_bytes();
+    frame.extend_from_slice(payload.as_bytes());
+    frame
+}
+
+/// Only text values, in the contract's order.
+fn payload(settings: &SparkSettings, job: &SparkJob) -> String {
+    let SparkSettings { minio, minio_user, minio_pass, mongo, .. } = settings;
+    let members: [(&str, String); 16] = [
+        ("master-host", "192.168.49.2".to_owned()),
+        ("master-port", "8443".to_owned()),
+        ("app-name", "diastema-job".to_owned()),
+        ("minio-host", minio.host.clone()),
+        ("minio-port", minio.port.to_string()),
+        ("minio-user", minio_user.clone()),
+        ("minio-pass", minio_pass.reveal().to_owned()),
+        ("mongo-host", mongo.host.clone()),
+        ("mongo-port", mongo.port.to_string()),
+        ("path", job.script.clone()),
+        ("algorithm", job.algorithm.clone()),
+        ("minio-input", job.input.clone()),
+        ("minio-output", job.output.clone()),
+        ("column", job.column.clone()),
+        ("job-id", job.job_id.clone()),
+        ("analysis-id", job.analysis_id.clone()),
+    ];
+    let object: Map<String, Value> =
+        members.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
+    Value::Object(object).to_string()
+}
+
+/// Sends the frame and reads one reply; never half-closes, because the known server would stop reading.
+async fn exchange(address: &Address, limit: Duration, frame: &[u8]) -> Result<String, CallError> {
+    let to = address.to_string();
+    let not_connected = |why: String| CallError::NotConnected { to: to.clone(), why };
+    let no_answer = |why: String| CallError::NoAnswer { to: to.clone(), why };
+    let connecting = TcpStream::connect((address.host.as_str(), address.port));
+    let mut stream = actix::clock::timeout(limit, connecting)
+        .await
+        .map_err(|_| not_connected("timed out".to_owned()))?
+        .map_err(|error| not_connected(error.to_string()))?;
+    stream.write_all(frame).await.map_err(|error| no_answer(error.to_string()))?;
+    let mut reply = vec![0; LARGEST_REPLY];
+    let read = stream.read(&mut reply).await.map_err(|error| no_answer(error.to_string()))?;
+    if read == 0 {
+        return Err(no_answer("the connection was closed without a reply".to_owned()));
+    }
+    Ok(String::from_utf8_lossy(&reply[..read]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_is_a_padded_length_and_the_payload() {
+        let frame = frame("{\"a\":\"ü\"}");
+        assert_eq!(frame.len(), 64 + 10);
+        assert_eq!(&frame[..3], b"10 ");
+        assert!(frame[2..64].iter().all(|byte| *byte == b' '));
+    }
+}

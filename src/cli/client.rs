@@ -1,0 +1,93 @@
+//! Speaks to a running orchestrator.
+
+use std::time::Duration;
+
+use awc::Client;
+use awc::http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::exit::{Exit, Failure};
+
+/// Most bytes of an answer: a run of 50,000 jobs fits.
+const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+
+/// Where the server is and who we are.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ServerArguments {
+    /// Address of the orchestrator.
+    #[arg(long, env = "DIASTEMA_URL", default_value = "http://localhost:5000")]
+    pub(super) server: String,
+    /// Its token.
+    #[arg(long, env = "DIASTEMA_KEY", default_value = "diastema-key", hide_env_values = true)]
+    pub(super) token: String,
+}
+
+/// A client of one orchestrator.
+pub(super) struct ApiClient {
+    client: Client,
+    server: String,
+    token: String,
+}
+
+impl ApiClient {
+    pub(super) fn new(arguments: &ServerArguments) -> Self {
+        let client = Client::builder().timeout(Duration::from_secs(60)).disable_redirects().finish();
+        let server = arguments.server.trim_end_matches('/').to_owned();
+        Self { client, server, token: arguments.token.clone() }
+    }
+
+    /// Submits a document; answers the 202's body.
+    pub(super) async fn submit(&self, collection: &str, document: &Map<String, Value>) -> Result<Value, Failure> {
+        let url = format!("{}/api/v1/{collection}", self.server);
+        let request = self.client.post(url).bearer_auth(&self.token);
+        let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
+    /// One run with its jobs.
+    pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
+        let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
+        let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
+        let request = self.client.get(url).bearer_auth(&self.token);
+        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
+    async fn read<S>(&self, mut response: awc::ClientResponse<S>) -> Result<Value, Failure>
+    where
+        S: futures::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + Unpin,
+    {
+        let status = response.status();
+        let body = response.body().limit(LARGEST_ANSWER).await.map_err(|error| self.unreachable(&error.to_string()))?;
+        let value: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if status.is_success() { Ok(value) } else { Err(refused(status, &value)) }
+    }
+
+    fn unreachable(&self, why: &str) -> Failure {
+        let text = format!("cannot reach the orchestrator at {}: {why}; is it running? see --server", self.server);
+        Failure::new(Exit::Unreachable, text)
+    }
+}
+
+fn refused(status: StatusCode, body: &Value) -> Failure {
+    let exit = match status.as_u16() {
+        429 | 503 => Exit::Limited,
+        400 | 403 | 409 | 413 | 415 | 422 => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    let mut lines = vec![format!("the orchestrator answered {status}")];
+    let listed = body.get("problems").and_then(Value::as_array);
+    match listed {
+        Some(problems) => lines.extend(problems.iter().map(problem_line)),
+        None => lines.push(problem_line(body)),
+    }
+    Failure::new(exit, lines.join("\n"))
+}
+
+/// `/jobs/3/from: dangling-edge: reason (hint)`.
+pub(super) fn problem_line(problem: &Value) -> String {
+    let text = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or_default();
+    let at = if text("at").is_empty() { String::new() } else { format!("{}: ", text("at")) };
+    let hint = if text("hint").is_empty() { String::new() } else { format!(" ({})", text("hint")) };
+    format!("  {at}{}: {}{hint}", text("error"), text("reason"))
+}

@@ -1,0 +1,58 @@
+//! The command line: one file per command. stdout is for data, stderr for progress.
+
+mod client;
+mod demo;
+mod exit;
+mod output;
+mod serve;
+mod stack;
+mod submit;
+mod validate;
+mod watch;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Runs JSON graphs of analysis jobs on actors.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the orchestrator (default); configured by environment variables.
+    Serve(serve::Arguments),
+    /// Run the orchestrator with embedded stores and dummy services on a sample analysis.
+    Demo(demo::Arguments),
+    /// Submit a playbook to a running orchestrator.
+    Submit(submit::Arguments),
+    /// Check a playbook without a server.
+    Validate(validate::Arguments),
+}
+
+/// Reads the command line, does it, answers how it went.
+pub fn run() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap decides between stdout (help) and stderr (usage)
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Succeeded };
+        }
+    };
+    let command = arguments.command.unwrap_or(Command::Serve(serve::Arguments::default()));
+    let result = match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Submit(arguments) => submit::run(arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+    };
+    result.unwrap_or_else(|failure| {
+        output::note(&format!("error: {}", failure.text));
+        failure.exit
+    })
+}

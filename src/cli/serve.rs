@@ -1,0 +1,58 @@
+//! `orchestrator serve`: runs until it is told to stop.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use super::exit::{CommandResult, Exit, Failure};
+use super::stack::{Stack, Stores};
+use crate::config::Config;
+
+/// Flags of `serve`; everything else is configured by environment variables.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of everything embedded; overrides DATA_DIR.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> CommandResult {
+    let mut config = read_config()?;
+    if let Some(directory) = arguments.data_dir {
+        config.data_dir = directory;
+    }
+    start_logging(&config.log);
+    if let Some(refusal) = config.refusal() {
+        return Err(Failure::new(Exit::Usage, refusal));
+    }
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    log::debug!("configuration: {config:?}");
+    let listener = TcpListener::bind((config.listen.host.as_str(), config.listen.port)).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot listen on {}: {error}; set HOST and PORT", config.listen))
+    })?;
+    actix_web::rt::System::new().block_on(async {
+        let stores = Stores::open(&config)?;
+        let stack = Stack::start(&config, &stores, listener)?;
+        stack.server.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        log::info!("stopped");
+        Ok(Exit::Succeeded)
+    })
+}
+
+/// The configuration of the environment.
+pub(super) fn read_config() -> Result<Config, Failure> {
+    Config::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+/// Starts logging to stderr. The S3 protocol's own lines are left out: there are several per request.
+pub(super) fn start_logging(filter: &str) {
+    let started = env_logger::Builder::new()
+        .parse_filters(filter)
+        .filter_module("s3s", log::LevelFilter::Off)
+        .filter_module("tracing::span", log::LevelFilter::Off)
+        .try_init();
+    if started.is_err() {
+        log::debug!("logging was started before");
+    }
+}

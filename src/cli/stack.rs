@@ -1,0 +1,182 @@
+//! Puts a running orchestrator together: the only place that joins adapters to jobs and jobs to the engine.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+
+use super::exit::{Exit, Failure};
+use crate::adapters::address::Address;
+use crate::adapters::embedded_s3::{EmbeddedS3, Settings as S3Settings};
+use crate::adapters::frontend::WebApplication;
+use crate::adapters::http_client::CallLimits;
+use crate::adapters::objects::{ObjectStoreSettings, S3Objects};
+use crate::adapters::records_mongo::MongoRecords;
+use crate::adapters::services::{HttpServices, ServiceAddresses};
+use crate::adapters::spark::{SparkComponent, SparkSettings};
+use crate::config::{Config, Place};
+use crate::engine::EngineHandle;
+use crate::http::{self, ApiKey, Door, IngestionTester};
+use crate::jobs::{JobPorts, PlatformJobs};
+use crate::ports::{JobRunner, Records, StoreError};
+use crate::store::documents::EmbeddedRecords;
+use crate::store::{SqliteHistory, SqliteJournal};
+
+/// What is open as long as the orchestrator runs.
+pub(super) struct Stores {
+    /// Where the object store is, embedded or not.
+    pub(super) objects: Address,
+    embedded: Option<EmbeddedS3>,
+    journal: SqliteJournal,
+    history: Arc<SqliteHistory>,
+    _lock: File,
+}
+
+/// A running orchestrator.
+pub(super) struct Stack {
+    /// Resolves when the server has stopped; has to be awaited for it to run.
+    pub(super) server: Server,
+    /// Where it listens.
+    pub(super) url: String,
+}
+
+impl Stores {
+    /// Opens the data directory and whatever is embedded.
+    pub(super) fn open(config: &Config) -> Result<Self, Failure> {
+        let directory = &config.data_dir;
+        let cannot = |why: String| {
+            Failure::new(Exit::Failed, format!("the data directory {} cannot be used: {why}", directory.display()))
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| cannot(error.to_string()))?;
+        let lock = lock(directory).map_err(cannot)?;
+        let file = directory.join("state.db");
+        let journal = SqliteJournal::open(&file).map_err(|error| cannot(error.to_string()))?;
+        let history = Arc::new(SqliteHistory::open(&file));
+        let (objects, embedded) = match &config.objects {
+            Place::Server(address) => (address.clone(), None),
+            Place::Embedded => {
+                let settings = S3Settings {
+                    directory: directory.join("objects"),
+                    access_key: config.minio_user.clone(),
+                    secret_key: config.minio_pass.reveal().to_owned(),
+                    address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                };
+                let endpoint = EmbeddedS3::start(settings).map_err(|error| cannot(error.to_string()))?;
+                (Address::new(endpoint.address().ip().to_string(), endpoint.address().port()), Some(endpoint))
+            }
+        };
+        Ok(Self { objects, embedded, journal, history, _lock: lock })
+    }
+
+    /// The reading side of the journal.
+    pub(super) fn history(&self) -> Arc<SqliteHistory> {
+        Arc::clone(&self.history)
+    }
+
+    /// One line on which store is used and where.
+    fn describe(&self, config: &Config) -> String {
+        let directory = config.data_dir.display();
+        let objects = match self.embedded {
+            Some(_) => format!("objects embedded in {directory}/objects (S3 at http://{})", self.objects),
+            None => format!("objects at http://{}", self.objects),
+        };
+        let records = match &config.records {
+            Place::Embedded => format!("records embedded in {directory}/state.db"),
+            Place::Server(address) => format!("records at mongodb://{address}"),
+        };
+        format!("journal in {directory}/state.db, {records}, {objects}")
+    }
+}
+
+/// Two orchestrators on one journal would start everything twice.
+fn lock(directory: &Path) -> Result<File, String> {
+    let file = File::create(directory.join("lock")).map_err(|error| error.to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err("another orchestrator is using it; stop that one or set DATA_DIR".to_owned())
+        }
+        Err(TryLockError::Error(error)) => Err(error.to_string()),
+    }
+}
+
+impl Stack {
+    /// Starts everything; has to be called inside an actix system.
+    pub(super) fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
+        let failed = |why: String| Failure::new(Exit::Failed, why);
+        let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
+        let make_runner = move || make_runner(&for_jobs, &journal, objects);
+        let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
+            .map_err(|error| failed(error.to_string()))?;
+        let door = web::Data::new(Door {
+            engine,
+            history: stores.history(),
+            key: ApiKey::new(config.key.reveal()),
+            checks: config.checks(),
+            body_timeout: config.body_timeout,
+            playbooks: http::api::PlaybookCache::default(),
+        });
+        let url = listener
+            .local_addr()
+            .map(|address| format!("http://{address}"))
+            .map_err(|error| failed(error.to_string()))?;
+        let (addresses, limits) = (service_addresses(config), config.calls.clone());
+        let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
+        let server = HttpServer::new(move || {
+            let services = Box::new(HttpServices::new(addresses.clone(), &test_limits));
+            App::new()
+                .app_data(door.clone())
+                .app_data(web::Data::new(IngestionTester { services }))
+                .configure(http::configure)
+        })
+        .listen(listener)
+        .map_err(|error| failed(error.to_string()))?
+        .shutdown_timeout(5)
+        .run();
+        log::info!("listening on {url}; {}", stores.describe(config));
+        Ok(Self { server, url })
+    }
+}
+
+/// Runs on the engine's thread: clients belong to the thread that makes them.
+fn make_runner(config: &Config, journal: &SqliteJournal, objects: Address) -> Result<Rc<dyn JobRunner>, StoreError> {
+    let records: Box<dyn Records> = match &config.records {
+        Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
+        Place::Server(address) => Box::new(MongoRecords::new(address)?),
+    };
+    let mongo = match &config.records {
+        Place::Embedded => Address::new("localhost", 27017),
+        Place::Server(address) => address.clone(),
+    };
+    let spark = SparkSettings {
+        address: config.spark.clone(),
+        connect: config.calls.connect,
+        minio: objects.clone(),
+        minio_user: config.minio_user.clone(),
+        minio_pass: config.minio_pass.clone(),
+        mongo,
+    };
+    let store = ObjectStoreSettings {
+        address: objects,
+        user: config.minio_user.clone(),
+        pass: config.minio_pass.clone(),
+        answer: config.calls.answer,
+    };
+    let ports = JobPorts {
+        services: Box::new(HttpServices::new(service_addresses(config), &config.calls)),
+        spark: Box::new(SparkComponent::new(spark)),
+        objects: Box::new(S3Objects::new(store)?),
+        records,
+        announcements: Box::new(WebApplication::new(config.frontend.clone(), &config.calls)),
+    };
+    Ok(Rc::new(PlatformJobs::new(ports, config.jobs.clone())))
+}
+
+fn service_addresses(config: &Config) -> ServiceAddresses {
+    ServiceAddresses { data: config.services.clone(), function: config.function.clone(), automl: config.automl.clone() }
+}

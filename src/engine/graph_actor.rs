@@ -1,0 +1,238 @@
+//! One run of an analysis: starts its nodes, hears how they end, closes the run.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::WeakRecipient;
+use actix::prelude::*;
+
+use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
+use super::node_actor::{Gate, NodeActor, NodeContext};
+use super::outbox::Outbox;
+use super::wiring::Wiring;
+use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
+use crate::graph::{JobGraph, JobIndex};
+use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
+use crate::store::record::{Cause, RunOutcome};
+use crate::store::{Journal, Receipt, Record};
+
+/// What a graph actor is given.
+pub struct GraphSetup {
+    /// The run.
+    pub run: Rc<RunSpec>,
+    /// Who waits for whom.
+    pub graph: JobGraph,
+    /// Does the jobs.
+    pub runner: Rc<dyn JobRunner>,
+    /// Remembers them.
+    pub journal: Arc<dyn Journal>,
+    /// Hears the end of the run.
+    pub supervisor: WeakRecipient<AnalysisFinished>,
+    /// Where nodes ask for slots, if anything limits them.
+    pub gate: Option<Gate>,
+    /// Called when every record and notice has left after the end of the run.
+    pub settled: Box<dyn FnOnce()>,
+}
+
+/// The actor of one run. Holds its nodes until their final words.
+pub struct GraphActor {
+    run: Rc<RunSpec>,
+    journal: Arc<dyn Journal>,
+    supervisor: WeakRecipient<AnalysisFinished>,
+    progress: GraphProgress,
+    nodes: Vec<Option<Addr<NodeActor>>>,
+    /// Everything the nodes need, until the first turn of the wiring.
+    wiring: Option<Wiring>,
+    setup: Option<(JobGraph, Rc<dyn JobRunner>, Option<Gate>)>,
+    outbox: Option<Outbox>,
+    first_cause: Option<Cause>,
+    finished: bool,
+}
+
+impl GraphActor {
+    /// A run that begins when the actor starts.
+    pub fn new(setup: GraphSetup) -> Self {
+        let GraphSetup { run, graph, runner, journal, supervisor, gate, settled } = setup;
+        let jobs = graph.len();
+        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), settled);
+        Self {
+            progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
+            nodes: vec![None; jobs],
+            wiring: None,
+            setup: Some((graph, runner, gate)),
+            outbox: Some(outbox),
+            first_cause: None,
+            finished: false,
+            run,
+            journal,
+            supervisor,
+        }
+    }
+
+    /// Spawns some nodes now and the rest in later turns.
+    fn wire(&mut self, ctx: &mut Context<Self>) {
+        let Some(wiring) = &mut self.wiring else { return };
+        if wiring.spawn_some(&mut self.nodes) {
+            ctx.notify(GoOnWiring);
+        } else {
+            self.wiring = None;
+        }
+    }
+
+    fn act_on(&mut self, actions: Vec<GraphAction>, ctx: &mut Context<Self>) {
+        let mut to_do = VecDeque::from(actions);
+        while let Some(action) = to_do.pop_front() {
+            match action {
+                GraphAction::StopJob(job) => match &self.nodes[job] {
+                    Some(node) => node.do_send(StopJob),
+                    // not spawned yet: it never will be, so nobody else can say its final word
+                    None => {
+                        self.wiring = None;
+                        to_do.extend(self.progress.on_job_finished(job, JobEnd::Skipped));
+                    }
+                },
+                GraphAction::FinishAnalysis(outcome) => {
+                    self.finish(outcome);
+                    ctx.stop();
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.follow(milestone, receipt);
+        }
+    }
+
+    /// The last record of the run; what follows from it goes out when it is durable.
+    fn finish(&mut self, outcome: Outcome) {
+        self.finished = true;
+        let elapsed = self.run.accepted.elapsed();
+        let outcome = match outcome {
+            Outcome::Succeeded => RunOutcome::Succeeded,
+            Outcome::Failed { .. } => RunOutcome::Failed,
+            Outcome::Stopped => RunOutcome::Stopped,
+        };
+        let record = Record::AnalysisFinished {
+            outcome,
+            cause: self.first_cause.clone(),
+            elapsed_ms: elapsed.as_millis() as i64,
+        };
+        let receipt = self.journal.append(self.run.run_id, record);
+        let succeeded = outcome == RunOutcome::Succeeded;
+        self.follow(&Milestone::Finished { succeeded, elapsed }, Some(receipt));
+        self.outbox = None;
+        self.log_the_end(outcome, elapsed);
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            supervisor.do_send(AnalysisFinished { run_id: self.run.run_id, elapsed });
+        }
+    }
+
+    fn log_the_end(&self, outcome: RunOutcome, elapsed: Duration) {
+        let playbook = &self.run.playbook;
+        let prefix =
+            format!("tenant={} {}={} run={}", playbook.tenant, playbook.space.as_str(), playbook.id, self.run.number);
+        match &self.first_cause {
+            Some(cause) => {
+                log::warn!("{prefix}: {} after {} ms: {}", outcome.as_str(), elapsed.as_millis(), cause.failure)
+            }
+            None => log::info!("{prefix}: {} after {} ms", outcome.as_str(), elapsed.as_millis()),
+        }
+    }
+
+    fn step_text(&self, job: JobIndex) -> String {
+        self.run.job(job).step.text().to_owned()
+    }
+}
+
+impl Actor for GraphActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.follow(&Milestone::Accepted, None);
+        if let Some(deadline) = self.run.playbook.options.deadline {
+            ctx.notify_later(DeadlinePassed, deadline);
+        }
+        let Some((graph, runner, gate)) = self.setup.take() else { return };
+        let context = NodeContext {
+            run: Rc::clone(&self.run),
+            runner,
+            journal: Arc::clone(&self.journal),
+            graph: ctx.address().downgrade().recipient(),
+            gate,
+        };
+        self.wiring = Some(Wiring::new(graph, Rc::new(context)));
+        self.wire(ctx);
+    }
+
+    /// A graph that dies early takes its nodes with it and still says its final word.
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if self.finished {
+            return;
+        }
+        for node in self.nodes.iter().flatten() {
+            node.do_send(StopJob);
+        }
+        let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "the analysis stopped unexpectedly");
+        self.first_cause.get_or_insert(Cause { step: None, failure });
+        self.finish(Outcome::Failed { first: 0 });
+    }
+}
+
+impl Handler<JobFinished> for GraphActor {
+    type Result = ();
+
+    fn handle(&mut self, message: JobFinished, ctx: &mut Self::Context) {
+        let JobFinished { job, report, receipt } = message;
+        let end = match &report {
+            JobReport::Succeeded(_) => JobEnd::Succeeded,
+            JobReport::Failed(_) => JobEnd::Failed,
+            JobReport::Skipped => JobEnd::Skipped,
+            JobReport::Cancelled => JobEnd::Cancelled,
+        };
+        self.nodes[job] = None;
+        let actions = self.progress.on_job_finished(job, end);
+        match report {
+            JobReport::Succeeded(success) => self.follow(&Milestone::JobSucceeded { job, success }, receipt),
+            JobReport::Failed(failure) => {
+                let step = Some(self.step_text(job));
+                self.first_cause.get_or_insert_with(|| Cause { step, failure: failure.clone() });
+                self.follow(&Milestone::JobFailed { job, failure }, receipt);
+            }
+            JobReport::Skipped | JobReport::Cancelled => {}
+        }
+        self.act_on(actions, ctx);
+    }
+}
+
+/// The graph reminds itself to spawn more nodes after others had their turn.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct GoOnWiring;
+
+impl Handler<GoOnWiring> for GraphActor {
+    type Result = ();
+
+    fn handle(&mut self, _: GoOnWiring, ctx: &mut Self::Context) {
+        self.wire(ctx);
+    }
+}
+
+/// The time limit of the whole run is over.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct DeadlinePassed;
+
+impl Handler<DeadlinePassed> for GraphActor {
+    type Result = ();
+
+    fn handle(&mut self, _: DeadlinePassed, ctx: &mut Self::Context) {
+        let failure = JobFailure::new(FailureKind::TimedOut, "the analysis did not finish before its deadline");
+        self.first_cause.get_or_insert(Cause { step: None, failure });
+        let actions = self.progress.stop();
+        self.act_on(actions, ctx);
+    }
+}

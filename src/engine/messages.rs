@@ -1,0 +1,170 @@
+//! The protocol of the actors on one page: orders down, data sideways, news up, and the gate.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::graph::build::Plan;
+use crate::graph::inputs::EdgeOutcome;
+use crate::graph::{EdgeId, JobIndex};
+use crate::playbook::Problem;
+use crate::playbook::job::Service;
+use crate::ports::{JobFailure, JobSuccess, Notice};
+use crate::store::{JournalError, Receipt, Submission};
+
+// ---- from the door
+
+/// The door asks the supervisor to accept and run an analysis; answered when the acceptance is durable.
+#[derive(Message, Debug)]
+#[rtype(result = "Result<Accepted, SubmitError>")]
+pub struct SubmitAnalysis {
+    /// What is to be done.
+    pub plan: Plan,
+    /// What the journal keeps of it.
+    pub submission: Submission,
+}
+
+/// The door asks the supervisor to tell the web application something about a submission that was refused.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct AnnounceRefusal {
+    /// Text of the analysis' id.
+    pub analysis: String,
+    /// The notices in order.
+    pub notices: Vec<Notice>,
+}
+
+/// An accepted submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// 1, 2, 3, ... per id.
+    pub number: u32,
+    /// False when the same submission was already running.
+    pub is_new: bool,
+    /// Oddities that were accepted.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why a submission was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The id runs with other jobs or belongs to somebody else.
+    #[error("the id is in use")]
+    IdInUse,
+    /// A job's id belongs to somebody else.
+    #[error("the id of job {job} is in use")]
+    JobIdInUse {
+        /// Index of the job.
+        job: JobIndex,
+    },
+    /// The tenant has too many open analyses.
+    #[error("the tenant has {open} open analyses, the limit")]
+    TenantBusy {
+        /// How many.
+        open: usize,
+    },
+    /// The orchestrator has too many open analyses.
+    #[error("there are {open} open analyses, the limit")]
+    Busy {
+        /// How many.
+        open: usize,
+    },
+    /// The acceptance cannot be made durable.
+    #[error(transparent)]
+    NotDurable(#[from] JournalError),
+    /// The engine is gone.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+// ---- orders, down
+
+/// The graph tells a node to stop: nothing may be started any more, running work is let go.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct StopJob;
+
+// ---- data, sideways
+
+/// A node that has ended tells one successor; sent exactly once per edge.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub struct InputReady {
+    /// Which edge speaks.
+    pub edge: EdgeId,
+    /// How the predecessor ended.
+    pub outcome: EdgeOutcome,
+}
+
+// ---- news, up
+
+/// A node's final word to its graph; sent exactly once per job.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct JobFinished {
+    /// Which job.
+    pub job: JobIndex,
+    /// How it ended.
+    pub report: JobReport,
+    /// Resolves when the end is durable; absent where the journal needs no record of it.
+    pub receipt: Option<Receipt<u64>>,
+}
+
+/// How a job ended, with what belongs to it.
+#[derive(Debug, Clone)]
+pub enum JobReport {
+    /// With a result.
+    Succeeded(std::sync::Arc<JobSuccess>),
+    /// With a cause.
+    Failed(JobFailure),
+    /// Without having been started.
+    Skipped,
+    /// Stopped while it ran.
+    Cancelled,
+}
+
+/// A graph's final word to the supervisor; sent exactly once per run.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct AnalysisFinished {
+    /// Which run.
+    pub run_id: i64,
+    /// From acceptance to the end of the last job.
+    pub elapsed: Duration,
+}
+
+// ---- the gate
+
+/// Identity of one job in flight or in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket {
+    /// Which run.
+    pub run_id: i64,
+    /// Which job of it.
+    pub job: u32,
+}
+
+/// A node that is ready to start asks the supervisor for a slot; answered by [`SlotGranted`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SlotWanted {
+    /// Who asks.
+    pub ticket: Ticket,
+    /// Where it will call.
+    pub service: Service,
+    /// Where the answer goes.
+    pub reply: Recipient<SlotGranted>,
+}
+
+/// The supervisor lets a node start.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct SlotGranted;
+
+/// A node that has asked for a slot needs it no longer, whether it had got it or not.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct SlotReleased {
+    /// Who had asked.
+    pub ticket: Ticket,
+}

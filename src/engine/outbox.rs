@@ -1,0 +1,145 @@
+//! Records and notices on their way out: two lanes per run, each in order, neither holding up a job.
+//!
+//! A delivery waits for the commit of what it follows from. A notice waits for the records of its own milestone, records
+//! never wait for notices.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, Shared};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::panics::text_of;
+use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
+use crate::store::record::Lane;
+use crate::store::{Journal, Receipt, Record};
+
+/// Resolves to whether the milestone is durable.
+type Committed = Shared<LocalBoxFuture<'static, bool>>;
+
+/// One delivery in its lane.
+struct Item {
+    number: u32,
+    delivery: Delivery,
+    committed: Committed,
+    /// Number of the record that has to be out before.
+    after_record: u32,
+}
+
+/// The sending end of a run's two lanes. Dropping it lets the lanes run empty and end.
+pub(super) struct Outbox {
+    run: Rc<RunSpec>,
+    runner: Rc<dyn JobRunner>,
+    records: UnboundedSender<Item>,
+    notices: UnboundedSender<Item>,
+    record_count: u32,
+    notice_count: u32,
+}
+
+impl Outbox {
+    /// Starts the lanes; `settled` is called when both have run empty after the end of the run.
+    pub(super) fn open(
+        run: Rc<RunSpec>,
+        runner: Rc<dyn JobRunner>,
+        journal: Arc<dyn Journal>,
+        settled: impl FnOnce() + 'static,
+    ) -> Self {
+        let (records, record_queue) = unbounded_channel();
+        let (notices, notice_queue) = unbounded_channel();
+        let (record_done, records_done) = watch::channel(0);
+        let lanes = Lanes { run: Rc::clone(&run), runner: Rc::clone(&runner), journal: Arc::clone(&journal) };
+        let run_id = run.run_id;
+        actix::spawn(async move {
+            futures::join!(
+                lanes.run_empty(Lane::Records, record_queue, Some(record_done), None),
+                lanes.run_empty(Lane::Notices, notice_queue, None, Some(records_done)),
+            );
+            drop(journal.append(run_id, Record::Settled));
+            settled();
+        });
+        Self { run, runner, records, notices, record_count: 0, notice_count: 0 }
+    }
+
+    /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable.
+    pub(super) fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
+        let deliveries = self.runner.follow_ups(&self.run, milestone);
+        if deliveries.is_empty() {
+            return;
+        }
+        let committed = committed(receipt).boxed_local().shared();
+        for delivery in deliveries {
+            let (lane, number, after_record) = match &delivery {
+                Delivery::Record(_) => {
+                    self.record_count += 1;
+                    (&self.records, self.record_count, 0)
+                }
+                Delivery::Notice(_) => {
+                    self.notice_count += 1;
+                    (&self.notices, self.notice_count, self.record_count)
+                }
+            };
+            // the lanes live as long as this sender, so a closed lane means that the thread is shutting down
+            drop(lane.send(Item { number, delivery, committed: committed.clone(), after_record }));
+        }
+    }
+}
+
+async fn committed(receipt: Option<Receipt<u64>>) -> bool {
+    match receipt {
+        Some(receipt) => receipt.await.is_ok(),
+        None => true,
+    }
+}
+
+/// The receiving end.
+struct Lanes {
+    run: Rc<RunSpec>,
+    runner: Rc<dyn JobRunner>,
+    journal: Arc<dyn Journal>,
+}
+
+impl Lanes {
+    async fn run_empty(
+        &self,
+        lane: Lane,
+        mut queue: UnboundedReceiver<Item>,
+        done: Option<watch::Sender<u32>>,
+        mut records: Option<watch::Receiver<u32>>,
+    ) {
+        while let Some(item) = queue.recv().await {
+            let number = item.number;
+            if item.committed.await {
+                if let Some(records) = &mut records {
+                    // an error means that the records lane has ended, hence has delivered everything
+                    drop(records.wait_for(|done| *done >= item.after_record).await);
+                }
+                let given_up = self.deliver(number, item.delivery).await;
+                drop(self.journal.append(self.run.run_id, Record::Delivered { lane, number, given_up }));
+            }
+            if let Some(done) = &done {
+                done.send_replace(number);
+            }
+        }
+    }
+
+    /// Answers why the delivery was given up, if it was.
+    async fn deliver(&self, number: u32, delivery: Delivery) -> Option<String> {
+        let (run, runner) = (Rc::clone(&self.run), Rc::clone(&self.runner));
+        let attempt = AssertUnwindSafe(async move { runner.deliver(run, number, delivery).await }).catch_unwind();
+        let why = match attempt.await {
+            Ok(DeliveryResult::Delivered) => return None,
+            Ok(DeliveryResult::GivenUp(why)) => why,
+            Err(panic) => text_of(panic.as_ref()),
+        };
+        log::warn!(
+            "tenant={} {}={}: not delivered: {why}",
+            self.run.playbook.tenant,
+            self.run.playbook.space.as_str(),
+            self.run.playbook.id
+        );
+        Some(why)
+    }
+}

@@ -1,0 +1,262 @@
+//! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::clock::Instant;
+use actix::prelude::*;
+
+use super::admission::{Admission, Request, SlotLimits};
+use super::graph_actor::{GraphActor, GraphSetup};
+use super::messages::{
+    Accepted, AnalysisFinished, AnnounceRefusal, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis, SubmitError,
+    Ticket,
+};
+use super::node_actor::Gate;
+use crate::graph::JobGraph;
+use crate::playbook::{Playbook, TenantId};
+use crate::ports::{JobRunner, RunSpec};
+use crate::store::{Acceptance, Journal};
+
+/// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
+#[derive(Debug, Clone)]
+pub struct EngineLimits {
+    /// Jobs in flight; `None` removes the gate, for benches.
+    pub slots: Option<SlotLimits>,
+    /// Accepted runs that have not ended, per tenant; beyond: refused.
+    pub open_per_tenant: usize,
+    /// The same over all tenants.
+    pub open_total: usize,
+    /// Runs of a tenant with living actors; beyond: queued.
+    pub running_per_tenant: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self {
+            slots: Some(SlotLimits::default()),
+            open_per_tenant: 20_000,
+            open_total: 50_000,
+            running_per_tenant: 1_000,
+        }
+    }
+}
+
+/// A run with living actors.
+struct Running {
+    /// Holding the address keeps the graph alive until its final word.
+    _graph: Addr<GraphActor>,
+    tenant: TenantId,
+    max_parallel: Option<usize>,
+}
+
+/// The runs of one tenant.
+#[derive(Default)]
+struct TenantRuns {
+    /// Accepted and not ended, or about to be accepted.
+    open: usize,
+    running: usize,
+    queued: VecDeque<(Rc<RunSpec>, JobGraph)>,
+}
+
+/// The actor at the top. If it dies the process ends: nobody could start it again with its state.
+pub struct AnalysisSupervisor {
+    journal: Arc<dyn Journal>,
+    runner: Rc<dyn JobRunner>,
+    limits: EngineLimits,
+    gate: Admission,
+    /// Nodes in line, by ticket.
+    in_line: HashMap<Ticket, Recipient<SlotGranted>>,
+    runs: HashMap<i64, Running>,
+    tenants: HashMap<TenantId, TenantRuns>,
+    open: usize,
+}
+
+impl AnalysisSupervisor {
+    /// A supervisor without runs.
+    pub fn new(journal: Arc<dyn Journal>, runner: Rc<dyn JobRunner>, limits: EngineLimits) -> Self {
+        let gate = Admission::new(limits.slots.clone().unwrap_or_default());
+        Self {
+            journal,
+            runner,
+            limits,
+            gate,
+            in_line: HashMap::new(),
+            runs: HashMap::new(),
+            tenants: HashMap::new(),
+            open: 0,
+        }
+    }
+
+    /// Counts a submission in before it is durable, so that a burst cannot slip past the limits.
+    fn count_in(&mut self, tenant: &TenantId) -> Result<(), SubmitError> {
+        if self.open >= self.limits.open_total {
+            return Err(SubmitError::Busy { open: self.open });
+        }
+        let runs = self.tenants.entry(tenant.clone()).or_default();
+        if runs.open >= self.limits.open_per_tenant {
+            return Err(SubmitError::TenantBusy { open: runs.open });
+        }
+        runs.open += 1;
+        self.open += 1;
+        Ok(())
+    }
+
+    fn count_out(&mut self, tenant: &TenantId) {
+        self.open -= 1;
+        if let Some(runs) = self.tenants.get_mut(tenant) {
+            runs.open -= 1;
+            if runs.open == 0 {
+                self.tenants.remove(tenant);
+            }
+        }
+    }
+
+    /// Starts a durable run now, or when one of its tenant's has ended.
+    fn begin(&mut self, run: Rc<RunSpec>, graph: JobGraph, ctx: &mut Context<Self>) {
+        let tenant = run.playbook.tenant.clone();
+        let runs = self.tenants.entry(tenant.clone()).or_default();
+        if runs.running >= self.limits.running_per_tenant {
+            runs.queued.push_back((run, graph));
+            return;
+        }
+        runs.running += 1;
+        let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
+        let address = ctx.address();
+        let gate = self
+            .limits
+            .slots
+            .as_ref()
+            .map(|_| Gate { wanted: address.downgrade().recipient(), released: address.downgrade().recipient() });
+        let setup = GraphSetup {
+            run,
+            graph,
+            runner: Rc::clone(&self.runner),
+            journal: Arc::clone(&self.journal),
+            supervisor: address.downgrade().recipient(),
+            gate,
+            settled: Box::new(|| {}),
+        };
+        let graph = GraphActor::new(setup).start();
+        self.runs.insert(run_id, Running { _graph: graph, tenant, max_parallel });
+    }
+
+    fn let_in(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            if let Some(node) = self.in_line.remove(&ticket) {
+                node.do_send(SlotGranted);
+            }
+        }
+    }
+}
+
+impl Actor for AnalysisSupervisor {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if std::thread::panicking() {
+            log::error!("the engine's supervisor has panicked: the process ends and has to be started again");
+            System::current().stop_with_code(70);
+        }
+    }
+}
+
+impl Handler<SubmitAnalysis> for AnalysisSupervisor {
+    type Result = ResponseActFuture<Self, Result<Accepted, SubmitError>>;
+
+    fn handle(&mut self, message: SubmitAnalysis, _: &mut Self::Context) -> Self::Result {
+        let SubmitAnalysis { plan, submission } = message;
+        let tenant = plan.playbook.tenant.clone();
+        if let Err(refused) = self.count_in(&tenant) {
+            return Box::pin(actix::fut::ready(Err(refused)));
+        }
+        let decided = self.journal.accept(submission).into_actor(self);
+        Box::pin(decided.map(move |acceptance, supervisor, ctx| {
+            let answer = supervisor.on_decided(acceptance.map_err(SubmitError::from), plan, ctx);
+            if !matches!(answer, Ok(Accepted { is_new: true, .. })) {
+                supervisor.count_out(&tenant);
+            }
+            answer
+        }))
+    }
+}
+
+impl AnalysisSupervisor {
+    fn on_decided(
+        &mut self,
+        acceptance: Result<Acceptance, SubmitError>,
+        plan: crate::graph::Plan,
+        ctx: &mut Context<Self>,
+    ) -> Result<Accepted, SubmitError> {
+        match acceptance? {
+            Acceptance::New { run_id, number, reused_ids } => {
+                log_acceptance(&plan.playbook, number, plan.graph.len());
+                let playbook = Arc::new(plan.playbook);
+                let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
+                self.begin(Rc::new(run), plan.graph, ctx);
+                Ok(Accepted { number, is_new: true, warnings: plan.warnings })
+            }
+            Acceptance::Running { number, .. } => Ok(Accepted { number, is_new: false, warnings: plan.warnings }),
+            Acceptance::IdInUse => Err(SubmitError::IdInUse),
+            Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
+        }
+    }
+}
+
+fn log_acceptance(playbook: &Playbook, number: u32, jobs: usize) {
+    let Playbook { tenant, id, space, .. } = playbook;
+    log::info!("tenant={tenant} {}={id} run={number}: accepted, {jobs} jobs", space.as_str());
+}
+
+impl Handler<AnalysisFinished> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: AnalysisFinished, ctx: &mut Self::Context) {
+        let Some(ended) = self.runs.remove(&message.run_id) else { return };
+        let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
+            runs.running -= 1;
+            runs.queued.pop_front()
+        });
+        self.count_out(&ended.tenant);
+        if let Some((run, graph)) = next {
+            self.begin(run, graph, ctx);
+        }
+    }
+}
+
+impl Handler<SlotWanted> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: SlotWanted, _: &mut Self::Context) {
+        let SlotWanted { ticket, service, reply } = message;
+        // a run that has ended needs no slots; its node is about to stop
+        let Some(run) = self.runs.get(&ticket.run_id) else { return };
+        let request = Request { ticket, tenant: run.tenant.clone(), service, max_parallel: run.max_parallel };
+        if self.gate.ask(request) {
+            reply.do_send(SlotGranted);
+        } else {
+            self.in_line.insert(ticket, reply);
+        }
+    }
+}
+
+impl Handler<SlotReleased> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: SlotReleased, _: &mut Self::Context) {
+        self.in_line.remove(&message.ticket);
+        let granted = self.gate.release(message.ticket);
+        self.let_in(granted);
+    }
+}
+
+impl Handler<AnnounceRefusal> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: AnnounceRefusal, ctx: &mut Self::Context) {
+        let AnnounceRefusal { analysis, notices } = message;
+        let announced = self.runner.announce_refusal(analysis, notices);
+        ctx.spawn(announced.into_actor(self));
+    }
+}

@@ -1,0 +1,76 @@
+//! `GET /api/v1/analyses`: the newest runs first, page by page.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::http::body::stopped;
+use crate::http::{ApiError, Door};
+use crate::playbook::{Problem, Space};
+use crate::store::{Filter, RunSummary};
+
+/// Runs on a page unless asked otherwise, and at most.
+const PAGE: u32 = 50;
+const LARGEST_PAGE: u32 = 500;
+
+/// What may be asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Query {
+    state: Option<String>,
+    tenant: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// Lists runs.
+pub(super) async fn list(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    space: web::Data<Space>,
+) -> Result<HttpResponse, ApiError> {
+    door.key.judge_header(&request)?;
+    let query = web::Query::<Query>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?
+        .into_inner();
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
+    let filter = Filter {
+        space: **space,
+        tenant: query.tenant.map(|tenant| tenant.to_lowercase()),
+        state: query.state,
+        before: query.cursor.map(|cursor| read_cursor(&cursor)).transpose()?,
+        limit,
+    };
+    let runs = web::block(move || door.history.list(&filter)).await.map_err(|_| stopped())?;
+    let runs = runs.map_err(|error| ApiError::unreadable(&error))?;
+    let full = runs.len() == limit as usize;
+    let next = runs.last().filter(|_| full).map(|last| last.run_id.to_string());
+    let items: Vec<Value> = runs.iter().map(|run| summary(**space, run)).collect();
+    Ok(HttpResponse::Ok().json(json!({"items": items, "next-cursor": next})))
+}
+
+fn read_cursor(cursor: &str) -> Result<i64, ApiError> {
+    cursor.parse().map_err(|_| {
+        ApiError::bad_request(
+            Problem::new("bad-query", "", "the cursor is not one of ours").hint("use `next-cursor` of the page before"),
+        )
+    })
+}
+
+/// A run without its jobs.
+pub(super) fn summary(space: Space, run: &RunSummary) -> Value {
+    let member = match space {
+        Space::Analysis => "analysis-id",
+        Space::Ingestion => "ingestion-id",
+    };
+    json!({
+        member: run.id,
+        "run": run.number,
+        "tenant": run.tenant,
+        "state": run.state,
+        "settled": run.settled,
+        "accepted-at": run.accepted_at,
+        "finished-at": run.finished_at,
+        "elapsed-ms": run.finished_at.map(|end| end - run.accepted_at),
+        "cause": run.cause,
+    })
+}

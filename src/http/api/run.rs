@@ -1,0 +1,85 @@
+//! `GET /api/v1/analyses/{id}`: one run with the state of every job, folded from the journal.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::list::summary;
+use crate::graph::Plan;
+use crate::http::body::stopped;
+use crate::http::{ApiError, Door};
+use crate::playbook::{Problem, Space};
+use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
+
+/// What may be asked for.
+#[derive(Debug, Deserialize)]
+struct Query {
+    run: Option<u32>,
+}
+
+/// Shows a run, the newest of the id unless `?run=` names another.
+pub(super) async fn run(
+    request: HttpRequest,
+    id: web::Path<String>,
+    door: web::Data<Door>,
+    space: web::Data<Space>,
+) -> Result<HttpResponse, ApiError> {
+    door.key.judge_header(&request)?;
+    let query = web::Query::<Query>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?;
+    let (space, number, key) = (**space, query.run, id.to_lowercase());
+    let view = web::block(move || view(&door, space, &key, number)).await.map_err(|_| stopped())??;
+    Ok(HttpResponse::Ok().json(view))
+}
+
+fn view(door: &Door, space: Space, id_key: &str, number: Option<u32>) -> Result<Value, ApiError> {
+    let unreadable = |error| ApiError::unreadable(&error);
+    let history = door.history.as_ref();
+    let run = history.find(space, id_key, number).map_err(unreadable)?;
+    let run = run.ok_or_else(|| ApiError::not_found(space.as_str()))?;
+    let plan = door.playbooks.get(history, space, run.run_id)?;
+    let entries = history.entries(run.run_id).map_err(unreadable)?;
+    let progress = RunProgress::fold(plan.playbook.jobs.len(), &entries).map_err(unreadable)?;
+    Ok(render(space, &run, &plan, &progress))
+}
+
+fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -> Value {
+    let mut view = summary(space, run);
+    let counts: Map<String, Value> =
+        JobPhase::ALL.iter().map(|phase| (phase.as_str().to_owned(), json!(progress.count(*phase)))).collect();
+    let jobs: Vec<Value> = (0..progress.jobs.len()).map(|job| render_job(plan, job, &progress.jobs[job])).collect();
+    view["elapsed-ms"] = json!(progress.finished.as_ref().map(|end| end.elapsed_ms));
+    view["cause"] = json!(progress.finished.as_ref().and_then(|end| end.cause.clone()));
+    view["counts"] = Value::Object(counts);
+    view["jobs"] = Value::Array(jobs);
+    view["warnings"] = render_warnings(plan, progress);
+    view
+}
+
+fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
+    let job = &plan.playbook.jobs[index];
+    let inputs: Vec<&str> = job.inputs.iter().map(|input| plan.playbook.jobs[*input].step.text()).collect();
+    json!({
+        "step": job.step.text(),
+        "id": job.id.as_json(),
+        "title": job.kind.title(),
+        "state": progress.phase,
+        "attempt": progress.attempt,
+        "inputs": inputs,
+        "output": progress.success.as_ref().map(|success| success.output.path.clone()),
+        "charts": progress.success.as_ref().map(|success| success.details.charts.clone()).filter(|charts| !charts.is_empty()),
+        "failure": progress.failure,
+        "started-at": progress.started_at,
+        "finished-at": progress.finished_at,
+    })
+}
+
+/// Oddities of the document first, then those of the run.
+fn render_warnings(plan: &Plan, progress: &RunProgress) -> Value {
+    let accepted = plan.warnings.iter().map(|warning| json!(warning));
+    let later = progress.warnings.iter().map(|(job, code, text)| {
+        let step = job.and_then(|job| plan.playbook.jobs.get(job)).map(|job| job.step.text());
+        json!({"error": code, "reason": text, "step": step})
+    });
+    accepted.chain(later).collect()
+}

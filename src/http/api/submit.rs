@@ -1,0 +1,19 @@
+//! `POST /api/v1/analyses` and `/ingestions`: the platform's documents without a token of their own.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::http::body::read_object;
+use crate::http::{ApiError, Door, submission};
+use crate::playbook::Space;
+
+/// Accepts a document; the token is the request's.
+pub(super) async fn submit(
+    request: HttpRequest,
+    payload: web::Payload,
+    door: web::Data<Door>,
+    space: web::Data<Space>,
+) -> Result<HttpResponse, ApiError> {
+    door.key.judge_header(&request)?;
+    let document = read_object(&request, payload, door.body_timeout).await?;
+    submission::submit(&door, **space, document).await
+}

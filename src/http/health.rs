@@ -1,0 +1,23 @@
+//! Whether the process is alive, and whether it can take work.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::Door;
+use super::body::stopped;
+use super::error::ApiError;
+use crate::playbook::Space;
+use crate::store::Filter;
+
+/// `GET /health`: the process answers.
+pub(super) async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "alive", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+/// `GET /ready`: the journal answers, so submissions can be accepted.
+pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+    let filter = Filter { space: Space::Analysis, tenant: None, state: None, before: None, limit: 1 };
+    let answer = web::block(move || door.history.list(&filter)).await.map_err(|_| stopped())?;
+    answer.map_err(|error| ApiError::unreadable(&error))?;
+    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+}

@@ -1,0 +1,63 @@
+//! The HTTP door: the platform's two endpoints, the API, health. Judges submissions, speaks to the engine through
+//! [`EngineHandle`] and reads the journal; knows no actor.
+
+pub mod api;
+mod auth;
+mod body;
+mod error;
+mod health;
+mod platform;
+mod submission;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+
+pub use auth::ApiKey;
+pub use error::ApiError;
+
+use crate::engine::EngineHandle;
+use crate::playbook::check::CheckSettings;
+use crate::ports::JobServices;
+use crate::store::History;
+
+/// Largest body of a request in bytes.
+pub const LARGEST_BODY: usize = 8 * 1024 * 1024;
+
+/// What every worker shares.
+pub struct Door {
+    /// Runs what was accepted.
+    pub engine: EngineHandle,
+    /// Knows what was accepted.
+    pub history: Arc<dyn History>,
+    /// Who may come in.
+    pub key: ApiKey,
+    /// How submissions are judged.
+    pub checks: CheckSettings,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Playbooks of runs that were looked at lately.
+    pub playbooks: api::PlaybookCache,
+}
+
+/// The service behind test calls of ingestions. Made by each worker for itself: HTTP clients cannot move.
+pub struct IngestionTester {
+    /// The data services, with a time limit of their own.
+    pub services: Box<dyn JobServices>,
+}
+
+/// Every route of the program.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/analysis").route(web::post().to(platform::analysis)).default_service(not_allowed()))
+        .service(web::resource("/ingestion").route(web::post().to(platform::ingestion)).default_service(not_allowed()))
+        .service(web::resource("/health").route(web::get().to(health::health)))
+        .service(web::resource("/ready").route(web::get().to(health::ready)))
+        .service(web::scope("/api/v1").configure(api::configure))
+        .default_service(web::to(error::no_such_route));
+}
+
+fn not_allowed() -> actix_web::Route {
+    web::to(error::method_not_allowed)
+}

@@ -1,0 +1,75 @@
+//! The platform's two endpoints (contract section 2).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Map, Value};
+
+use super::body::read_object;
+use super::error::ApiError;
+use super::submission::submit;
+use super::{Door, IngestionTester};
+use crate::playbook::Space;
+use crate::playbook::ingestion::{check_test_call, is_test_call};
+use crate::playbook::job::Service;
+use crate::ports::CallError;
+
+/// `POST /analysis`.
+pub(super) async fn analysis(
+    request: HttpRequest,
+    payload: web::Payload,
+    door: web::Data<Door>,
+) -> Result<HttpResponse, ApiError> {
+    let document = read_object(&request, payload, door.body_timeout).await?;
+    door.key.judge_document(&document)?;
+    submit(&door, Space::Analysis, document).await
+}
+
+/// `POST /ingestion`: in the background, or as a test call whose answer is passed through.
+pub(super) async fn ingestion(
+    request: HttpRequest,
+    payload: web::Payload,
+    door: web::Data<Door>,
+    tester: web::Data<IngestionTester>,
+) -> Result<HttpResponse, ApiError> {
+    let document = read_object(&request, payload, door.body_timeout).await?;
+    door.key.judge_document(&document)?;
+    let testing = is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?;
+    if testing {
+        return Ok(test_call(&door, &tester, &document).await);
+    }
+    submit(&door, Space::Ingestion, document).await
+}
+
+/// The client shows the body of 200 and 400 only, as text.
+async fn test_call(door: &Door, tester: &IngestionTester, document: &Map<String, Value>) -> HttpResponse {
+    let asked = match check_test_call(document, &door.checks) {
+        Ok(asked) => asked,
+        Err(refusal) => {
+            let error = ApiError::unprocessable(refusal.problems);
+            return plain(StatusCode::BAD_REQUEST, error.reason());
+        }
+    };
+    match tester.services.post(Service::Ingestion, "data-ingesting/test", &asked).await {
+        Ok(answer) => {
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+            plain(status, answer.body)
+        }
+        Err(CallError::NoAnswer { .. }) => {
+            plain(StatusCode::GATEWAY_TIMEOUT, "the data service did not answer in time".to_owned())
+        }
+        Err(CallError::NotConnected { .. }) => {
+            plain(StatusCode::BAD_GATEWAY, "the data service cannot be reached".to_owned())
+        }
+        Err(CallError::Unusable { .. }) => {
+            plain(StatusCode::BAD_GATEWAY, "the data service gave an unusable answer".to_owned())
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(text)
+}

@@ -1,0 +1,101 @@
+//! From a document to an accepted run, for the platform's endpoints and the API alike.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde_json::{Map, Value, json};
+
+use super::Door;
+use super::body::stopped;
+use super::error::ApiError;
+use crate::engine::messages::{Accepted, SubmitError};
+use crate::graph::Plan;
+use crate::graph::build::{build, build_ingestion};
+use crate::jobs::notices;
+use crate::playbook::{AnalysisId, Problem, Space};
+use crate::store::Submission;
+
+/// Documents beyond this many jobs are judged off the worker, which has others to serve.
+const JUDGED_ON_THE_SPOT: usize = 200;
+
+/// Judges, accepts and answers 202; refusals are announced where the contract's decision 9 says so.
+pub(super) async fn submit(
+    door: &web::Data<Door>,
+    space: Space,
+    document: Map<String, Value>,
+) -> Result<HttpResponse, ApiError> {
+    let (document, plan) = judge(door, space, document).await?;
+    let submission = Submission::new(&plan.playbook, &document);
+    let id = plan.playbook.id.clone();
+    match door.engine.submit(plan, submission).await {
+        Ok(accepted) => Ok(answer(space, &id, &accepted)),
+        Err(refused) => {
+            announce_limits(door, space, &id, &refused);
+            Err(refused.into())
+        }
+    }
+}
+
+async fn judge(
+    door: &web::Data<Door>,
+    space: Space,
+    document: Map<String, Value>,
+) -> Result<(Map<String, Value>, Plan), ApiError> {
+    let jobs = document.get("jobs").and_then(Value::as_array).map_or(0, Vec::len);
+    let shared = door.clone();
+    let work = move || {
+        let plan = match space {
+            Space::Analysis => build(&document, &shared.checks),
+            Space::Ingestion => build_ingestion(&document, &shared.checks),
+        };
+        (document, plan)
+    };
+    let (document, plan) =
+        if jobs <= JUDGED_ON_THE_SPOT { work() } else { web::block(work).await.map_err(|_| stopped())? };
+    let plan = plan.map_err(|refusal| {
+        let error = ApiError::unprocessable(refusal.problems);
+        let tenant_is_theirs = refusal.tenant.is_some() && error.status.as_u16() == 422;
+        if let (Space::Analysis, true, Some(analysis)) = (space, tenant_is_theirs, refusal.analysis_id) {
+            announce_unless_bound(door.clone(), analysis, error.problems.clone());
+        }
+        error
+    })?;
+    Ok((document, plan))
+}
+
+/// A refusal of an id that is known already could announce the death of an analysis that runs well, or of somebody else's.
+fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<Problem>) {
+    actix_web::rt::spawn(async move {
+        let shared = door.clone();
+        let key = analysis.to_lowercase();
+        let known = web::block(move || shared.history.find(Space::Analysis, &key, None)).await;
+        if matches!(known, Ok(Ok(None))) {
+            let texts = notices::refusal(&analysis, &problems);
+            door.engine.announce_refusal(analysis, texts);
+        }
+    });
+}
+
+fn announce_limits(door: &Door, space: Space, id: &AnalysisId, refused: &SubmitError) {
+    let told =
+        matches!(refused, SubmitError::TenantBusy { .. } | SubmitError::Busy { .. } | SubmitError::NotDurable(_));
+    if told && space == Space::Analysis {
+        let problem = Problem::new("busy", "", refused.to_string());
+        door.engine.announce_refusal(id.text().to_owned(), notices::refusal(id.text(), &[problem]));
+    }
+}
+
+/// 202 with a small body that old clients ignore.
+fn answer(space: Space, id: &AnalysisId, accepted: &Accepted) -> HttpResponse {
+    let (member, collection) = match space {
+        Space::Analysis => ("analysis-id", "analyses"),
+        Space::Ingestion => ("ingestion-id", "ingestions"),
+    };
+    let status_url = format!("/api/v1/{collection}/{}", id.text());
+    HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
+        member: id.text(),
+        "run": accepted.number,
+        "state": "running",
+        "status-url": status_url,
+        "warnings": accepted.warnings,
+    }))
+}

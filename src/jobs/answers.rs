@@ -1,0 +1,129 @@
+//! What a service's answer means: pure readings of start and progress answers (contract section 4, decisions 11, 18, 19).
+
+use serde_json::Value;
+
+use crate::ports::Answer;
+
+/// Most characters of a service's own words that are kept.
+const LONGEST_TEXT: usize = 300;
+
+/// What the answer to a start means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StartAnswer {
+    /// The service has the job.
+    Started,
+    /// The service knows a job with this id already.
+    KnownId,
+    /// The service does not take the job.
+    Refused(String),
+}
+
+/// What the answer to a progress question means.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ProgressAnswer {
+    /// Not finished.
+    Running,
+    /// Finished well; the whole answer, because AutoML puts its result there.
+    Done(Value),
+    /// Finished badly, in the service's words.
+    Failed(String),
+    /// The service does not know the id.
+    UnknownId,
+    /// The service itself is in trouble: no verdict about the job.
+    NoVerdict(String),
+    /// Not what the contract says.
+    Unusable(String),
+}
+
+/// Reads the answer to a start.
+pub(super) fn start(answer: &Answer) -> StartAnswer {
+    match answer.status {
+        200..=299 => StartAnswer::Started,
+        400..=499 if answer.body.contains("Job ID already exists") => StartAnswer::KnownId,
+        status => StartAnswer::Refused(format!("the service answered {status} to the start{}", in_words(&answer.body))),
+    }
+}
+
+/// Reads a progress answer: JSON whatever the status and the content type.
+pub(super) fn progress(answer: &Answer) -> ProgressAnswer {
+    let Ok(value) = serde_json::from_str::<Value>(&answer.body) else {
+        return ProgressAnswer::Unusable(format!("the service answered {} without JSON", answer.status));
+    };
+    let Some(status) = value.get("status").and_then(Value::as_str) else {
+        return ProgressAnswer::Unusable(format!("the service answered {} without a status", answer.status));
+    };
+    match status {
+        "progress" => ProgressAnswer::Running,
+        "error" => match value.get("message").and_then(Value::as_str) {
+            Some("Job ID doesn't exist") => ProgressAnswer::UnknownId,
+            Some(text) if text.starts_with("Failed to connect to database") => ProgressAnswer::NoVerdict(cut(text)),
+            Some(text) if !text.trim().is_empty() => ProgressAnswer::Failed(cut(text)),
+            _ => ProgressAnswer::Failed("the service reported an error without a message".to_owned()),
+        },
+        _ => ProgressAnswer::Done(value),
+    }
+}
+
+/// A short plain text is worth repeating; a page of HTML is not.
+fn in_words(body: &str) -> String {
+    let text = body.trim();
+    if text.is_empty() || text.starts_with('<') { String::new() } else { format!(": {}", cut(text)) }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(LONGEST_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: body.to_owned() }
+    }
+
+    #[test]
+    fn progress_is_read_whatever_the_status() {
+        let running = answer(500, r#"{"status":"progress"}"#);
+        assert_eq!(progress(&running), ProgressAnswer::Running);
+        let failed = answer(400, r#"{"status":"error","message":"no such column"}"#);
+        assert_eq!(progress(&failed), ProgressAnswer::Failed("no such column".to_owned()));
+        assert!(matches!(progress(&answer(200, r#"{"status":"finished-somehow"}"#)), ProgressAnswer::Done(_)));
+    }
+
+    #[test]
+    fn answers_that_are_not_verdicts() {
+        let unknown = answer(400, r#"{"status":"error","message":"Job ID doesn't exist"}"#);
+        assert_eq!(progress(&unknown), ProgressAnswer::UnknownId);
+        let outage = answer(400, r#"{"status":"error","message":"Failed to connect to database"}"#);
+        assert!(matches!(progress(&outage), ProgressAnswer::NoVerdict(_)));
+        for body in ["", "<html>", "[]", "{}", r#"{"status":5}"#, "NaN"] {
+            assert!(matches!(progress(&answer(200, body)), ProgressAnswer::Unusable(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_message_gets_a_general_one() {
+        for body in
+            [r#"{"status":"error"}"#, r#"{"status":"error","message":" "}"#, r#"{"status":"error","message":5}"#]
+        {
+            assert!(
+                matches!(progress(&answer(400, body)), ProgressAnswer::Failed(text) if text.contains("without a message"))
+            );
+        }
+    }
+
+    #[test]
+    fn starts() {
+        assert_eq!(start(&answer(202, "")), StartAnswer::Started);
+        assert_eq!(start(&answer(400, "Job ID already exists")), StartAnswer::KnownId);
+        assert_eq!(
+            start(&answer(400, "Invalid JSON")),
+            StartAnswer::Refused("the service answered 400 to the start: Invalid JSON".to_owned())
+        );
+        assert_eq!(
+            start(&answer(500, "<html>")),
+            StartAnswer::Refused("the service answered 500 to the start".to_owned())
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Tells the outside one thing, patiently: stores that are away are waited for, the web application is best effort.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::clock::{Instant, sleep};
+
+use super::pace::retry_delay;
+use super::{JobPorts, JobSettings};
+use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunSpec, StoreError};
+
+/// The web application does not await its own saves: its entry may come this much later than the playbook (decision 22).
+const ENTRY_GRACE: Duration = Duration::from_secs(10);
+
+/// Delivers one record or notice of a run.
+pub(super) async fn deliver(
+    ports: &JobPorts,
+    settings: &JobSettings,
+    run: &Rc<RunSpec>,
+    number: u32,
+    delivery: &Delivery,
+) -> DeliveryResult {
+    match delivery {
+        Delivery::Record(change) => record(ports, settings, run, change).await,
+        Delivery::Notice(notice) => {
+            let event_id = format!("{}/{}/{number}", run.playbook.id.text(), run.number);
+            announce(ports, settings, notice, &event_id).await
+        }
+    }
+}
+
+async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, change: &RecordChange) -> DeliveryResult {
+    let since = Instant::now();
+    for tries in 0.. {
+        let applied = match change {
+            RecordChange::DeleteObject { key } => {
+                ports.objects.delete(run.playbook.tenant.as_str(), key).await.map(|()| Applied::Done)
+            }
+            _ => ports.records.apply(run, change).await,
+        };
+        match applied {
+            Ok(Applied::Done) => return DeliveryResult::Delivered,
+            Ok(Applied::NoSuchEntry) if run.accepted.elapsed() >= ENTRY_GRACE => {
+                return DeliveryResult::GivenUp(format!("the web application has no entry for {}", run.playbook.id));
+            }
+            Err(error @ StoreError::Refused { .. }) => return DeliveryResult::GivenUp(error.to_string()),
+            Err(error) if since.elapsed() >= settings.delivery_wait => {
+                return DeliveryResult::GivenUp(error.to_string());
+            }
+            Ok(Applied::NoSuchEntry) | Err(StoreError::Unavailable { .. }) => sleep(retry_delay(tries)).await,
+        }
+    }
+    DeliveryResult::GivenUp("never tried".to_owned())
+}
+
+/// Any answer of the web application counts, as with the original.
+async fn announce(ports: &JobPorts, settings: &JobSettings, notice: &Notice, event_id: &str) -> DeliveryResult {
+    let since = Instant::now();
+    for tries in 0.. {
+        match ports.announcements.announce(notice, event_id).await {
+            Ok(()) => return DeliveryResult::Delivered,
+            Err(error) if since.elapsed() >= settings.notice_wait => return DeliveryResult::GivenUp(error.to_string()),
+            Err(_) => sleep(retry_delay(tries)).await,
+        }
+    }
+    DeliveryResult::GivenUp("never tried".to_owned())
+}
+
+/// Announces a refusal once, in order; nobody waits for it.
+pub(super) async fn announce_refusal(ports: &JobPorts, analysis: &str, notices: &[Notice]) {
+    for (number, notice) in (1..).zip(notices) {
+        let event_id = format!("{analysis}/0/{number}");
+        if let Err(error) = ports.announcements.announce(notice, &event_id).await {
+            log::warn!("analysis={analysis}: the refusal could not be announced: {error}");
+            return;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What each kind of job does: one short recipe per family over the ports, chosen by one match.
+//!
+//! Recipes know neither actors nor networks. A failing job is a value; nothing here stops an analysis.
+
+mod answers;
+mod automl;
+mod deliver;
+mod follow_ups;
+mod ingestion;
+pub mod notices;
+mod pace;
+pub mod paths;
+mod recipe;
+mod service;
+mod spark;
+mod visualization;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+
+use crate::graph::inputs::JobOutput;
+use crate::playbook::JobKind;
+use crate::ports::{
+    Announcements, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess, Milestone,
+    Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
+};
+use recipe::Attempt;
+
+/// The world as recipes see it.
+pub struct JobPorts {
+    /// The HTTP job services.
+    pub services: Box<dyn JobServices>,
+    /// The Spark component.
+    pub spark: Box<dyn SparkSubmitter>,
+    /// The object store.
+    pub objects: Box<dyn ObjectStore>,
+    /// The documents.
+    pub records: Box<dyn Records>,
+    /// The web application.
+    pub announcements: Box<dyn Announcements>,
+}
+
+/// How patient recipes are (decision 18).
+#[derive(Debug, Clone)]
+pub struct JobSettings {
+    /// Longest wait between two looks at a running job.
+    pub poll_interval: Duration,
+    /// How long a start is repeated while nobody listens.
+    pub start_retry: Duration,
+    /// How long a running job may go without any usable answer.
+    pub no_answer: Duration,
+    /// How long one attempt may take.
+    pub job_timeout: Duration,
+    /// How long a job waits for a store that is away.
+    pub store_wait: Duration,
+    /// How long a record is offered to a store that is away.
+    pub delivery_wait: Duration,
+    /// How long a notice is offered to a web application that is away.
+    pub notice_wait: Duration,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            poll_interval: Duration::from_secs(2),
+            start_retry: Duration::from_secs(30),
+            no_answer: Duration::from_secs(300),
+            job_timeout: Duration::from_secs(86_400),
+            store_wait: Duration::from_secs(600),
+            delivery_wait: Duration::from_secs(86_400),
+            notice_wait: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// The platform's jobs.
+pub struct PlatformJobs {
+    ports: Rc<JobPorts>,
+    settings: Rc<JobSettings>,
+}
+
+impl PlatformJobs {
+    /// Jobs over these ports.
+    pub fn new(ports: JobPorts, settings: JobSettings) -> Self {
+        Self { ports: Rc::new(ports), settings: Rc::new(settings) }
+    }
+}
+
+impl JobRunner for PlatformJobs {
+    fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>> {
+        let limit = call.run.job(call.job).timeout.unwrap_or(self.settings.job_timeout);
+        let attempt = Attempt { call, ports: Rc::clone(&self.ports), settings: Rc::clone(&self.settings) };
+        recipe::within(limit, run(attempt)).boxed_local()
+    }
+
+    fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {
+        follow_ups::follow_ups(run, milestone)
+    }
+
+    fn deliver(&self, run: Rc<RunSpec>, number: u32, delivery: Delivery) -> LocalBoxFuture<'static, DeliveryResult> {
+        let (ports, settings) = (Rc::clone(&self.ports), Rc::clone(&self.settings));
+        async move { deliver::deliver(&ports, &settings, &run, number, &delivery).await }.boxed_local()
+    }
+
+    fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) -> LocalBoxFuture<'static, ()> {
+        let ports = Rc::clone(&self.ports);
+        async move { deliver::announce_refusal(&ports, &analysis, &notices).await }.boxed_local()
+    }
+}
+
+/// One line per family.
+async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
+    let run = Rc::clone(&attempt.call.run);
+    let prefix = format!("tenant={} {}={}", run.playbook.tenant, run.playbook.space.as_str(), run.playbook.id);
+    let job = run.job(attempt.call.job);
+    let since = actix::clock::Instant::now();
+    let result = match &job.kind {
+        JobKind::Dataset { label } => Ok(dataset(&attempt, label)),
+        JobKind::Cleaning { .. } => service::CLEANING.run(&attempt).await,
+        JobKind::DataJoin { .. } => service::DATA_JOIN.run(&attempt).await,
+        JobKind::Function { .. } => service::FUNCTION.run(&attempt).await,
+        JobKind::Ml { task, args } => spark::run(&attempt, *task, args).await,
+        JobKind::Visualization { .. } => visualization::run(&attempt).await,
+        JobKind::DataSink => service::data_sink(&attempt).await,
+        JobKind::Ingestion(args) => ingestion::run(&attempt, args).await,
+    };
+    let millis = since.elapsed().as_millis();
+    match &result {
+        Ok(_) => log::info!("{prefix} job={}/{}: succeeded after {millis} ms", job.step, job.kind.title()),
+        Err(failure) => {
+            log::warn!("{prefix} job={}/{}: failed after {millis} ms: {failure}", job.step, job.kind.title())
+        }
+    }
+    result
+}
+
+/// A data set is where its label says; nobody is called.
+fn dataset(attempt: &Attempt, label: &str) -> JobSuccess {
+    let path = paths::dataset_path(&attempt.call.run.playbook.tenant, label);
+    JobSuccess { output: Arc::new(JobOutput { producer: attempt.call.job, path }), details: SuccessDetails::default() }
+}

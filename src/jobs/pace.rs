@@ -1,0 +1,38 @@
+//! How long to wait before looking again.
+
+use std::time::Duration;
+
+/// The shortest wait between two looks.
+const SHORTEST: Duration = Duration::from_millis(5);
+
+/// Wait before the next look at a job: a tenth of the time it has taken so far, up to the configured interval. A finished
+/// job is seen at most a tenth late, a long one is asked as seldom as the platform asks.
+pub(super) fn poll_delay(waited: Duration, longest: Duration) -> Duration {
+    (waited / 10).max(SHORTEST).min(longest)
+}
+
+/// Wait before the next try of something that should be up again soon: doubles from 50 ms to 5 s.
+pub(super) fn retry_delay(tries: u32) -> Duration {
+    Duration::from_millis(50 << tries.min(7)).min(Duration::from_secs(5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_starts_quickly_and_ends_at_the_configured_interval() {
+        let longest = Duration::from_secs(2);
+        let delays: Vec<u128> = [0, 100, 1_000, 10_000, 100_000]
+            .map(|ms| poll_delay(Duration::from_millis(ms), longest).as_millis())
+            .into();
+        assert_eq!(delays, [5, 10, 100, 1_000, 2_000]);
+        assert_eq!(poll_delay(Duration::ZERO, Duration::from_millis(1)).as_millis(), 1);
+    }
+
+    #[test]
+    fn retries_back_off_to_five_seconds() {
+        let delays: Vec<u128> = (0..9).map(|tries| retry_delay(tries).as_millis()).collect();
+        assert_eq!(delays, [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    }
+}

@@ -1,0 +1,96 @@
+//! Every bucket, object key and output path of the contract (sections 3 to 6), and the ids of documents.
+
+use sha2::{Digest, Sha256};
+
+use crate::graph::JobIndex;
+use crate::playbook::job::Service;
+use crate::playbook::{Job, JobKind, MlTask, TenantId};
+use crate::ports::RunSpec;
+
+/// Bucket of the charts, shared by all tenants (contract section 1).
+pub const GRAPH_BUCKET: &str = "diastemaviz";
+
+/// Name of the empty object that Spark leaves in its output when it has finished.
+const EVIDENCE: &str = "_SUCCESS";
+
+/// First part of the output directory's name, `None` for kinds that make no directory of their own.
+pub fn output_prefix(kind: &JobKind) -> Option<&'static str> {
+    match kind {
+        JobKind::Cleaning { .. } => Some("cleaned"),
+        JobKind::DataJoin { .. } => Some("joined"),
+        JobKind::Function { .. } => Some("function"),
+        JobKind::Ml { task: MlTask::Classification, .. } => Some("classified"),
+        JobKind::Ml { task: MlTask::Regression, .. } => Some("regressed"),
+        JobKind::Ml { task: MlTask::Clustering, .. } => Some("clustered"),
+        JobKind::Dataset { .. } | JobKind::Visualization { .. } | JobKind::DataSink | JobKind::Ingestion(_) => None,
+    }
+}
+
+/// Key of a job's output directory in the tenant's bucket, with its final slash. *Shape*: `analysis-<A>/<kind>-<S>/`.
+pub fn output_directory(run: &RunSpec, job: &Job) -> Option<String> {
+    let prefix = output_prefix(&job.kind)?;
+    Some(format!("analysis-{}/{prefix}-{}/", run.playbook.id.key(), job.step.key()))
+}
+
+/// Key of the evidence that a Spark job has finished.
+pub fn evidence(directory: &str) -> String {
+    format!("{directory}{EVIDENCE}")
+}
+
+/// Bucket and key without a final slash: what services get and documents carry.
+pub fn path_of(bucket: &TenantId, directory: &str) -> String {
+    format!("{bucket}/{}", directory.trim_end_matches('/'))
+}
+
+/// Path of a data set. *Shape*: `<tenant>/datasets/<lower(label)>`.
+pub fn dataset_path(tenant: &TenantId, label: &str) -> String {
+    path_of(tenant, &dataset_directory(label))
+}
+
+/// Key of a data set's directory in the tenant's bucket, with its final slash.
+pub fn dataset_directory(label: &str) -> String {
+    format!("datasets/{}/", label.to_lowercase())
+}
+
+/// Collection of an analysis' documents in the tenant's database.
+pub fn collection(run: &RunSpec) -> String {
+    format!("analysis_{}", run.playbook.id.key())
+}
+
+/// What a document is about.
+pub enum DocumentOf<'a> {
+    /// A job's result.
+    Job(&'a Job),
+    /// The analysis' metadata.
+    Metadata,
+}
+
+/// The id of a document: writing it again replaces it, run 2 adds its own (decision 22).
+pub fn document_id(run: &RunSpec, about: &DocumentOf<'_>) -> [u8; 12] {
+    let about = match about {
+        DocumentOf::Job(job) => format!("step {}", job.step.key()),
+        DocumentOf::Metadata => "metadata".to_owned(),
+    };
+    let digest = Sha256::digest(format!("{}\n{}\n{}\n{about}", run.playbook.tenant, run.playbook.id.key(), run.number));
+    let mut id = [0; 12];
+    id.copy_from_slice(&digest[..12]);
+    id
+}
+
+/// The id under which a service gets a job (decision 11): the plain one for the first attempt of its first use there,
+/// otherwise one of its own, because the real services remember ids for ever.
+pub fn wire_id(run: &RunSpec, job: JobIndex, attempt: u32, service: Service) -> String {
+    let id = &run.job(job).id;
+    if !service.has_wire_ids() || (attempt == 1 && !run.reused_ids.contains(&job)) {
+        return id.key().to_owned();
+    }
+    suffixed_wire_id(run, job, attempt)
+}
+
+/// The id of a job that cannot go by its plain one.
+pub fn suffixed_wire_id(run: &RunSpec, job: JobIndex, attempt: u32) -> String {
+    let (playbook, spec) = (&run.playbook, run.job(job));
+    let text = format!("{}\n{}\n{}\n{}\n{attempt}", playbook.tenant, playbook.id.key(), run.number, spec.step.key());
+    let digest = hex::encode(&Sha256::digest(text)[..4]);
+    format!("{}-{digest}", spec.id.key())
+}

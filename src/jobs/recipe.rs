@@ -1,0 +1,266 @@
+//! The verbs that recipes share: make the output place, start at a service, follow it to its end.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::clock::{Instant, sleep};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::answers::{self, ProgressAnswer, StartAnswer};
+use super::pace::{poll_delay, retry_delay};
+use super::{JobPorts, JobSettings, paths};
+use crate::graph::inputs::JobOutput;
+use crate::playbook::Job;
+use crate::playbook::job::Service;
+use crate::ports::{
+    Answer, CallError, FailureKind, JobCall, JobFailure, JobSuccess, StartIntent, StoreError, SuccessDetails,
+};
+
+/// Unusable answers in a row until a job has failed (decision 18).
+const UNUSABLE_ANSWERS: u32 = 3;
+
+/// One attempt with everything it may use.
+pub(super) struct Attempt {
+    pub(super) call: JobCall,
+    pub(super) ports: Rc<JobPorts>,
+    pub(super) settings: Rc<JobSettings>,
+}
+
+/// A job that was started at a service.
+pub(super) struct Started {
+    service: Service,
+    wire_id: String,
+    /// False when the reply to the start was lost: the service may or may not have the job.
+    acknowledged: bool,
+}
+
+impl Started {
+    /// The id that the service has the job by.
+    pub(super) fn wire_id(&self) -> &str {
+        &self.wire_id
+    }
+}
+
+impl Attempt {
+    /// The job itself.
+    pub(super) fn job(&self) -> &Job {
+        self.call.run.job(self.call.job)
+    }
+
+    /// The input of a job that takes one.
+    pub(super) fn one_input(&self) -> Result<Arc<JobOutput>, JobFailure> {
+        match self.call.inputs.as_slice() {
+            [input, ..] => Ok(Arc::clone(input)),
+            [] => Err(missing_input(1, 0)),
+        }
+    }
+
+    /// Key of the job's output directory and the path that services get.
+    pub(super) fn output(&self) -> (String, String) {
+        let directory = paths::output_directory(&self.call.run, self.job()).unwrap_or_default();
+        let path = paths::path_of(&self.call.run.playbook.tenant, &directory);
+        (directory, path)
+    }
+
+    /// Makes a directory in the tenant's bucket, and the bucket if need be.
+    pub(super) async fn make_directory(&self, directory: &str) -> Result<(), JobFailure> {
+        let tenant = self.call.run.playbook.tenant.as_str();
+        self.patiently(|| self.ports.objects.make_directory(tenant, directory)).await
+    }
+
+    /// Repeats a store operation while the store is away, for a limited time.
+    pub(super) async fn patiently<T, F>(&self, operation: impl Fn() -> F) -> Result<T, JobFailure>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let since = Instant::now();
+        for tries in 0.. {
+            match operation().await {
+                Ok(value) => return Ok(value),
+                Err(StoreError::Unavailable { .. }) if since.elapsed() < self.settings.store_wait => {
+                    sleep(retry_delay(tries)).await;
+                }
+                Err(error) => return Err(JobFailure::new(FailureKind::Store, error.to_string())),
+            }
+        }
+        Err(JobFailure::new(FailureKind::Store, "the store is away"))
+    }
+
+    /// Writes the intent down, makes the output directory if there is one, then starts the job. An id that the service
+    /// knows from somebody else is not adopted: the job gets one of its own.
+    pub(super) async fn start(
+        &self,
+        service: Service,
+        path: &str,
+        directory: Option<&str>,
+        body: impl Fn(&str) -> Value,
+    ) -> Result<Started, JobFailure> {
+        let wire_id = paths::wire_id(&self.call.run, self.call.job, self.call.attempt, service);
+        self.intend(service, &wire_id).await?;
+        if let Some(directory) = directory {
+            self.make_directory(directory).await?;
+        }
+        match self.post(service, path, &body(&wire_id)).await? {
+            Some(StartAnswer::KnownId) => {
+                let own_id = paths::suffixed_wire_id(&self.call.run, self.call.job, self.call.attempt);
+                self.intend(service, &own_id).await?;
+                let answer = self.post(service, path, &body(&own_id)).await?;
+                self.started(service, own_id, answer)
+            }
+            answer => self.started(service, wire_id, answer),
+        }
+    }
+
+    fn started(&self, service: Service, wire_id: String, answer: Option<StartAnswer>) -> Result<Started, JobFailure> {
+        match answer {
+            Some(StartAnswer::Started) => {
+                self.call.log.acknowledged(service);
+                Ok(Started { service, wire_id, acknowledged: true })
+            }
+            Some(StartAnswer::Refused(text)) => Err(JobFailure::new(FailureKind::ServiceError, text)),
+            Some(StartAnswer::KnownId) => {
+                let text = format!("the service has another job with the id {wire_id}");
+                Err(JobFailure::new(FailureKind::ServiceError, text))
+            }
+            // only services that answer questions about unknown ids can be asked what became of the start
+            None if service == Service::Function => {
+                let text =
+                    "the connection broke after the start was sent; the function service cannot be asked about it";
+                Err(JobFailure::new(FailureKind::OutcomeUnknown, text))
+            }
+            None => Ok(Started { service, wire_id, acknowledged: false }),
+        }
+    }
+
+    /// Nothing may be sent before this has resolved.
+    pub(super) async fn intend(&self, service: Service, wire_id: &str) -> Result<(), JobFailure> {
+        self.call.log.intend(StartIntent { service, wire_id: wire_id.to_owned() }).await
+    }
+
+    /// Posts once the service can be reached; `None` when the answer was lost.
+    pub(super) async fn post(
+        &self,
+        service: Service,
+        path: &str,
+        body: &Value,
+    ) -> Result<Option<StartAnswer>, JobFailure> {
+        let since = Instant::now();
+        for tries in 0.. {
+            match self.ports.services.post(service, path, body).await {
+                Ok(answer) => return Ok(Some(answers::start(&answer))),
+                // the request cannot have arrived: safe to repeat
+                Err(CallError::NotConnected { .. }) if since.elapsed() < self.settings.start_retry => {
+                    sleep(retry_delay(tries)).await;
+                }
+                Err(error @ CallError::NotConnected { .. }) => return Err(unreachable(&error)),
+                Err(error @ CallError::NoAnswer { .. }) => {
+                    self.call.log.warn("start-answer-lost", error.to_string());
+                    return Ok(None);
+                }
+                Err(error @ CallError::Unusable { .. }) => {
+                    return Err(JobFailure::new(FailureKind::BadAnswer, error.to_string()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks until the service says how the job ended: at once, then less and less often.
+    pub(super) async fn follow(
+        &self,
+        mut started: Started,
+        path: &str,
+        body: impl Fn(&str) -> Value,
+    ) -> Result<Value, JobFailure> {
+        let question = format!("{path}/progress?id={}", encode(&started.wire_id));
+        let since = Instant::now();
+        let mut last_answer = since;
+        let mut unusable = 0;
+        loop {
+            let answer = match self.ports.services.get(started.service, &question).await {
+                Ok(answer) => answers::progress(&answer),
+                Err(error) => ProgressAnswer::NoVerdict(error.to_string()),
+            };
+            match answer {
+                ProgressAnswer::Running => (unusable, last_answer) = (0, Instant::now()),
+                ProgressAnswer::Done(value) => return Ok(value),
+                ProgressAnswer::Failed(text) => return Err(JobFailure::new(FailureKind::ServiceError, text)),
+                ProgressAnswer::UnknownId if started.acknowledged => {
+                    let text = "Job ID doesn't exist: the service has lost the job";
+                    return Err(JobFailure::new(FailureKind::ServiceError, text));
+                }
+                ProgressAnswer::UnknownId => {
+                    // the start never arrived: the same intent may be sent again
+                    let answer = self.post(started.service, path, &body(&started.wire_id)).await?;
+                    let again = match answer {
+                        Some(StartAnswer::KnownId) => Some(StartAnswer::Started),
+                        other => other,
+                    };
+                    started = self.started(started.service, started.wire_id, again)?;
+                }
+                ProgressAnswer::Unusable(text) => {
+                    unusable += 1;
+                    if unusable == UNUSABLE_ANSWERS {
+                        return Err(JobFailure::new(FailureKind::BadAnswer, text));
+                    }
+                }
+                ProgressAnswer::NoVerdict(text) => {
+                    if last_answer.elapsed() >= self.settings.no_answer {
+                        let text = format!("no usable answer for {} s: {text}", self.settings.no_answer.as_secs());
+                        return Err(JobFailure::new(FailureKind::Unreachable, text));
+                    }
+                }
+            }
+            sleep(poll_delay(since.elapsed(), self.settings.poll_interval)).await;
+        }
+    }
+
+    /// Asks a question that may be repeated, until there is an answer or nobody has answered for too long.
+    pub(super) async fn ask(&self, service: Service, question: &str) -> Result<Answer, JobFailure> {
+        let since = Instant::now();
+        for tries in 0.. {
+            match self.ports.services.get(service, question).await {
+                Ok(answer) => return Ok(answer),
+                Err(CallError::Unusable { why, .. }) => return Err(JobFailure::new(FailureKind::BadAnswer, why)),
+                Err(error) if since.elapsed() >= self.settings.no_answer => return Err(unreachable(&error)),
+                Err(_) => sleep(retry_delay(tries)).await,
+            }
+        }
+        Err(JobFailure::new(FailureKind::Unreachable, "nobody answers"))
+    }
+
+    /// The result of a job whose output is its own.
+    pub(super) fn own_output(&self, path: String) -> JobSuccess {
+        let output = Arc::new(JobOutput { producer: self.call.job, path });
+        JobSuccess { output, details: SuccessDetails::default() }
+    }
+}
+
+/// An id as a part of a query or a path.
+pub(super) fn encode(id: &str) -> String {
+    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
+}
+
+/// A kind needs more inputs than there are.
+pub(super) fn missing_input(needed: usize, there: usize) -> JobFailure {
+    JobFailure::new(FailureKind::MissingInput, format!("{there} of {needed} inputs are there"))
+}
+
+/// The service cannot be reached.
+pub(super) fn unreachable(error: &CallError) -> JobFailure {
+    JobFailure::new(FailureKind::Unreachable, error.to_string())
+}
+
+/// Ends an attempt that takes longer than it may.
+pub(super) async fn within<T>(
+    limit: Duration,
+    attempt: impl Future<Output = Result<T, JobFailure>>,
+) -> Result<T, JobFailure> {
+    actix::clock::timeout(limit, attempt).await.unwrap_or_else(|_| {
+        let text = format!("the job did not finish within {} s", limit.as_secs_f64());
+        Err(JobFailure::new(FailureKind::TimedOut, text))
+    })
+}

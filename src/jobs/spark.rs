@@ -1,0 +1,95 @@
+//! Spark jobs: AutoML if asked for, parameters, output place, message, evidence (contract section 4.4, decision 13).
+
+use serde_json::{Map, Value, json};
+
+use super::automl;
+use super::paths;
+use super::recipe::{Attempt, unreachable};
+use crate::playbook::algorithms;
+use crate::playbook::job::Service;
+use crate::playbook::{MlArgs, MlTask};
+use crate::ports::{CallError, FailureKind, JobFailure, JobSuccess, SparkJob, SuccessDetails};
+
+/// Parameters that only AutoML reads.
+const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
+
+/// Runs the job to its end.
+pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Result<JobSuccess, JobFailure> {
+    let input = attempt.one_input()?;
+    let chosen = if args.automl { Some(automl::choose(attempt, task, args, &input.path).await?) } else { None };
+    let algorithm = match &chosen {
+        Some(chosen) => chosen.algorithm,
+        None => algorithms::wire_name(task, args.algorithm.as_deref()).name,
+    };
+    let params = chosen.as_ref().map(|chosen| &chosen.params).or(args.params.as_ref());
+    if let Some(params) = params {
+        put_parameters(attempt, params).await?;
+    }
+    let (directory, output) = attempt.output();
+    attempt.make_directory(&directory).await?;
+    let evidence = paths::evidence(&directory);
+    let tenant = attempt.call.run.playbook.tenant.as_str();
+    // evidence of an earlier attempt must not speak for this one
+    attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
+    let message = SparkJob {
+        script: format!("local://{}", script(task)),
+        algorithm: algorithm.to_owned(),
+        input: input.path.clone(),
+        output: output.clone(),
+        column: column(task, args).to_owned(),
+        job_id: attempt.job().id.text().to_owned(),
+        analysis_id: attempt.call.run.playbook.id.text().to_owned(),
+    };
+    let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::Spark);
+    attempt.intend(Service::Spark, &wire_id).await?;
+    submit(attempt, &message).await?;
+    attempt.call.log.acknowledged(Service::Spark);
+    if !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
+        let text = "Spark answered but left no _SUCCESS in the output";
+        return Err(JobFailure::new(FailureKind::ServiceError, text));
+    }
+    let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
+    Ok(JobSuccess { details, ..attempt.own_output(output) })
+}
+
+/// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
+async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
+    let since = actix::clock::Instant::now();
+    for tries in 0.. {
+        match attempt.ports.spark.submit(message).await {
+            Ok(_) => return Ok(()),
+            Err(CallError::NotConnected { .. }) if since.elapsed() < attempt.settings.start_retry => {
+                actix::clock::sleep(super::pace::retry_delay(tries)).await;
+            }
+            Err(error @ CallError::NotConnected { .. }) => return Err(unreachable(&error)),
+            Err(error) => return Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// `Diastema.datatoolkit`: read by the Spark job, therefore before the message.
+async fn put_parameters(attempt: &Attempt, params: &Map<String, Value>) -> Result<(), JobFailure> {
+    let mut document = Map::new();
+    document.insert("job-id".to_owned(), json!(attempt.job().id.text()));
+    let read_by_spark = params.iter().filter(|(key, _)| !AUTOML_ONLY.contains(&key.as_str()));
+    document.extend(read_by_spark.map(|(key, value)| (key.clone(), value.clone())));
+    let tenant = &attempt.call.run.playbook.tenant;
+    attempt.patiently(|| attempt.ports.records.put_parameters(tenant, &document)).await
+}
+
+fn script(task: MlTask) -> &'static str {
+    match task {
+        MlTask::Classification => "/app/src/ClassificationJob.py",
+        MlTask::Regression => "/app/src/RegressionJob.py",
+        MlTask::Clustering => "/app/src/ClusteringJob.py",
+    }
+}
+
+/// Clustering has no column, but the launcher's arguments have a place for it.
+fn column(task: MlTask, args: &MlArgs) -> &str {
+    match task {
+        MlTask::Clustering => "dummycolumn",
+        MlTask::Classification | MlTask::Regression => &args.column,
+    }
+}

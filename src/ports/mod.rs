@@ -1,0 +1,167 @@
+//! The conversations the program has with the outside, as traits: what the engine needs of jobs, what recipes need of the world.
+//!
+//! Implementations: [`JobRunner`] in `jobs/` (and scripted in `testing/`), the others in `adapters/`. All of them live on
+//! the engine's thread, so their futures need not be `Send`.
+
+mod milestones;
+mod world;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::clock::Instant;
+use futures::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::graph::JobIndex;
+use crate::graph::inputs::JobOutput;
+use crate::playbook::job::Service;
+use crate::playbook::{Job, Playbook};
+
+pub use milestones::{Delivery, DeliveryResult, Milestone, Notice, NoticeKind, PipelineChange, RecordChange};
+pub use world::{
+    Announcements, Answer, Applied, CallError, JobServices, ObjectStore, Records, SparkJob, SparkSubmitter, StoreError,
+};
+
+/// What the engine needs of jobs.
+pub trait JobRunner {
+    /// Does one attempt of one job, to its end. The future may be dropped at any await when the job is stopped.
+    fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>>;
+
+    /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
+    fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;
+
+    /// Tells the outside one thing; resolves when it is done or will never be. Every delivery may be repeated safely.
+    /// `number` counts the deliveries of a lane from 1 and never changes for the same one.
+    fn deliver(&self, run: Rc<RunSpec>, number: u32, delivery: Delivery) -> LocalBoxFuture<'static, DeliveryResult>;
+
+    /// Tells the web application that a submission was refused; best effort, in order.
+    fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) -> LocalBoxFuture<'static, ()>;
+}
+
+/// One run of an analysis: what does not change while it runs.
+#[derive(Debug)]
+pub struct RunSpec {
+    /// Key of the run in the journal.
+    pub run_id: i64,
+    /// 1 for the first run of an id, then 2, 3, ...
+    pub number: u32,
+    /// What is to be done.
+    pub playbook: Arc<Playbook>,
+    /// When it was accepted, on the clock that tests can pause.
+    pub accepted: Instant,
+    /// Jobs whose id this tenant has sent to that service before: they need a wire id of their own (decision 11).
+    pub reused_ids: BTreeSet<JobIndex>,
+}
+
+impl RunSpec {
+    /// The job at an index. *Panics* never: indices come from the same playbook.
+    pub fn job(&self, index: JobIndex) -> &Job {
+        &self.playbook.jobs[index]
+    }
+}
+
+/// One attempt of one job.
+pub struct JobCall {
+    /// The run it belongs to.
+    pub run: Rc<RunSpec>,
+    /// Which job.
+    pub job: JobIndex,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Outputs of the predecessors, in `from` order.
+    pub inputs: Vec<Arc<JobOutput>>,
+    /// Where the attempt writes down what it is about to do.
+    pub log: Rc<dyn AttemptLog>,
+}
+
+/// The attempt's own line to the journal: intent before effect.
+pub trait AttemptLog {
+    /// Resolves when the intent to start something at a service is durable; nothing may be sent there before.
+    fn intend(&self, intent: StartIntent) -> LocalBoxFuture<'static, Result<(), JobFailure>>;
+
+    /// The service has answered the start. Written, not awaited.
+    fn acknowledged(&self, service: Service);
+
+    /// Something odd that fails nothing, for the history.
+    fn warn(&self, code: &'static str, text: String);
+}
+
+/// What is about to be started where, under which id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartIntent {
+    /// The service.
+    pub service: Service,
+    /// The id it gets and is polled with.
+    pub wire_id: String,
+}
+
+/// A job's result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobSuccess {
+    /// Handed to the successors.
+    pub output: Arc<JobOutput>,
+    /// What the documents need beside the output.
+    pub details: SuccessDetails,
+}
+
+/// What was learned while a job ran and is stored with its completion, so that its records can be written at any later time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SuccessDetails {
+    /// Parameters that AutoML chose: they replace `params` in `job-json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Map<String, Value>>,
+    /// Charts found for a visualization. *Shape*: `diastemaviz/<job id>/<file>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<String>,
+    /// The member `features` of an ingestion's result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Value>,
+}
+
+/// Why an attempt failed. A value that travels in messages, never an error to be propagated through an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct JobFailure {
+    /// What sort of thing happened.
+    pub kind: FailureKind,
+    /// What happened, for people; never a secret, never a whole body.
+    pub message: String,
+}
+
+impl JobFailure {
+    /// A failure with its text.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// The sorts of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The service reported an error for this job.
+    ServiceError,
+    /// Nobody answers at the service's address.
+    Unreachable,
+    /// The service did not finish within the time limit.
+    TimedOut,
+    /// The service answers, but not what the contract says.
+    BadAnswer,
+    /// The service was reached, its verdict is unknown.
+    OutcomeUnknown,
+    /// An input that the kind needs is not there.
+    MissingInput,
+    /// The object store or the database refuses or is away for too long.
+    Store,
+    /// The job was stopped.
+    Cancelled,
+    /// The attempt panicked or its actor died.
+    StoppedUnexpectedly,
+    /// The journal cannot be written.
+    NotDurable,
+}

@@ -1,0 +1,183 @@
+//! The journal: what was accepted, intended and done, durable before anything follows from it.
+//!
+//! The port is [`Journal`] (writing) and [`History`] (reading); nothing above this folder may assume a single machine.
+//! The implementation is SQLite behind one writer thread with group commit (`sqlite`, [`writer`], [`reader`]).
+
+pub mod documents;
+pub mod fold;
+pub mod reader;
+pub mod record;
+mod sqlite;
+mod submission;
+pub mod writer;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+pub use fold::{JobPhase, JobProgress, RunProgress};
+pub use reader::{RunSummary, SqliteHistory};
+pub use record::{Entry, Record};
+pub use writer::SqliteJournal;
+
+use crate::playbook::Space;
+
+/// Milliseconds since the epoch.
+pub type Millis = i64;
+
+/// The writing side.
+pub trait Journal: Send + Sync {
+    /// Decides atomically what a submission is (new, the one that runs, a conflict) and writes a new one down.
+    fn accept(&self, submission: Submission) -> Receipt<Acceptance>;
+
+    /// Writes a record of a run. Records of one caller keep their order; dropping the receipt does not undo anything.
+    fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
+}
+
+/// A submission on its way into the journal.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Whose it is.
+    pub tenant: String,
+    /// Id space.
+    pub space: Space,
+    /// The id lower-cased: identity.
+    pub id_key: String,
+    /// The id as received.
+    pub id_text: String,
+    /// SHA-256 over what makes two submissions the same (neither token nor metadata).
+    pub digest: [u8; 32],
+    /// The document without its token, as JSON text.
+    pub document: String,
+    /// Ids that services will see.
+    pub job_ids: Vec<SentJobId>,
+    /// Wall-clock time of acceptance.
+    pub at: Millis,
+}
+
+/// The id of a job that is sent to a service.
+#[derive(Debug, Clone)]
+pub struct SentJobId {
+    /// Index of the job.
+    pub job: usize,
+    /// Name of the service.
+    pub service: &'static str,
+    /// The id lower-cased.
+    pub key: String,
+}
+
+/// What a submission turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    /// A new run, durable by now.
+    New {
+        /// Key of the run.
+        run_id: i64,
+        /// 1, 2, 3, ... per id.
+        number: u32,
+        /// Jobs whose id this tenant has sent to the same service before.
+        reused_ids: BTreeSet<usize>,
+    },
+    /// The same submission is already running.
+    Running {
+        /// Key of the run.
+        run_id: i64,
+        /// Its number.
+        number: u32,
+    },
+    /// The id runs with other jobs, or belongs to another tenant: one answer for both.
+    IdInUse,
+    /// A job's id belongs to another tenant.
+    JobIdInUse {
+        /// Index of the job.
+        job: usize,
+    },
+}
+
+/// Why a record is not durable.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum JournalError {
+    /// The store said no.
+    #[error("the journal cannot be written: {0}")]
+    Write(String),
+    /// The store cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Read(String),
+    /// The store cannot be opened.
+    #[error("the journal in {path} cannot be opened: {why}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The writer is gone.
+    #[error("the journal's writer has stopped")]
+    Closed,
+}
+
+/// Resolves when something is durable.
+#[derive(Debug)]
+pub enum Receipt<T> {
+    /// Known at once.
+    Ready(Option<Result<T, JournalError>>),
+    /// Known after the next commit.
+    Pending(oneshot::Receiver<Result<T, JournalError>>),
+}
+
+impl<T> Receipt<T> {
+    /// A receipt that is durable already.
+    pub fn ready(value: T) -> Self {
+        Receipt::Ready(Some(Ok(value)))
+    }
+}
+
+impl<T: Unpin> Future for Receipt<T> {
+    type Output = Result<T, JournalError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Receipt::Ready(result) => Poll::Ready(result.take().unwrap_or(Err(JournalError::Closed))),
+            Receipt::Pending(receiver) => {
+                Pin::new(receiver).poll(cx).map(|result| result.unwrap_or(Err(JournalError::Closed)))
+            }
+        }
+    }
+}
+
+/// The reading side, without any actor. Calls block: use them off the async threads.
+pub trait History: Send + Sync {
+    /// The newest runs first.
+    fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError>;
+
+    /// One run of an id, the newest when no number is given.
+    fn find(&self, space: Space, id_key: &str, number: Option<u32>) -> Result<Option<RunSummary>, JournalError>;
+
+    /// Everything that was written about a run, in order.
+    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
+
+    /// The submitted document of a run, without its token.
+    fn document(&self, run_id: i64) -> Result<Option<String>, JournalError>;
+
+    /// Runs that were accepted and have not ended.
+    fn open_runs(&self) -> Result<Vec<RunSummary>, JournalError>;
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// Id space.
+    pub space: Space,
+    /// Only runs of this tenant.
+    pub tenant: Option<String>,
+    /// Only runs in this state: `running`, `succeeded`, `failed` or `stopped`.
+    pub state: Option<String>,
+    /// Only runs with a smaller run id (the cursor of the page before).
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}

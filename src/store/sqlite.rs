@@ -1,0 +1,221 @@
+//! The SQLite file: tables and the statements of the writing side. Called by the writer thread only.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde_json::{Map, Value};
+
+use super::record::{Record, RunOutcome};
+use super::{Acceptance, JournalError, Millis, Submission};
+
+/// Journal rows are clustered by arrival; runs carry what lists and lookups need without folding.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS runs (
+    run_id INTEGER PRIMARY KEY,
+    space TEXT NOT NULL,
+    id_key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    id_text TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    document TEXT NOT NULL,
+    reused_ids TEXT NOT NULL,
+    state TEXT NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0,
+    accepted_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    cause TEXT,
+    UNIQUE (space, id_key, number)
+);
+CREATE INDEX IF NOT EXISTS runs_open ON runs (state) WHERE state = 'running';
+CREATE TABLE IF NOT EXISTS journal (
+    seq INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS journal_by_run ON journal (run_id, seq);
+CREATE TABLE IF NOT EXISTS job_ids (
+    key TEXT NOT NULL,
+    service TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    PRIMARY KEY (key, service)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+    database TEXT NOT NULL,
+    collection TEXT NOT NULL,
+    id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (database, collection, id)
+);
+";
+
+/// Opens the file, makes the tables, asks for durable commits.
+///
+/// *Errors*: the file cannot be opened or another process has it.
+pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
+    let error = |why: rusqlite::Error| JournalError::Open { path: path.display().to_string(), why: why.to_string() };
+    let connection = Connection::open(path).map_err(error)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(error)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(error)?;
+    connection.execute_batch(SCHEMA).map_err(error)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Runs `work` in one durable transaction.
+pub(super) fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let result = work(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
+}
+
+/// Appends a record and keeps the run's row in step; answers its sequence number.
+pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) -> rusqlite::Result<u64> {
+    let text = serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached("INSERT INTO journal (run_id, at, record) VALUES (?1, ?2, ?3)")?
+        .execute(params![run_id, at, text])?;
+    let seq = db.last_insert_rowid();
+    match record {
+        Record::AnalysisFinished { outcome, cause, .. } => {
+            let cause = cause.as_ref().map(|cause| cause.failure.message.as_str());
+            finish(db, run_id, at, *outcome, cause)?;
+        }
+        Record::Settled => {
+            db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1")?.execute([run_id])?;
+        }
+        _ => {}
+    }
+    Ok(seq as u64)
+}
+
+fn finish(db: &Connection, run_id: i64, at: Millis, outcome: RunOutcome, cause: Option<&str>) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE runs SET state = ?2, finished_at = ?3, cause = ?4 WHERE run_id = ?1 AND state = 'running'",
+    )?
+    .execute(params![run_id, outcome.as_str(), at, cause])?;
+    Ok(())
+}
+
+/// The last run of an id.
+struct LastRun {
+    run_id: i64,
+    number: u32,
+    tenant: String,
+    digest: Vec<u8>,
+    running: bool,
+}
+
+/// Decides what a submission is and writes a new one down. Ownership of ids is decided and taken in the same transaction.
+pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Result<Acceptance> {
+    let space = submission.space.as_str();
+    let last = db
+        .prepare_cached(
+            "SELECT run_id, number, tenant, digest, state = 'running' FROM runs
+             WHERE space = ?1 AND id_key = ?2 ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(params![space, submission.id_key], |row| {
+            Ok(LastRun {
+                run_id: row.get(0)?,
+                number: row.get(1)?,
+                tenant: row.get(2)?,
+                digest: row.get(3)?,
+                running: row.get(4)?,
+            })
+        })
+        .optional()?;
+    let number = match &last {
+        Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
+        Some(last) if last.running && last.digest == submission.digest => {
+            return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
+        }
+        Some(last) if last.running => return Ok(Acceptance::IdInUse),
+        Some(last) => last.number + 1,
+        None => 1,
+    };
+    let reused_ids = match claim_job_ids(db, submission)? {
+        Ok(reused_ids) => reused_ids,
+        Err(job) => return Ok(Acceptance::JobIdInUse { job }),
+    };
+    let reused_text =
+        serde_json::to_string(&reused_ids).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached(
+        "INSERT INTO runs (space, id_key, number, id_text, tenant, digest, document, reused_ids, state, accepted_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9)",
+    )?
+    .execute(params![
+        space,
+        submission.id_key,
+        number,
+        submission.id_text,
+        submission.tenant,
+        submission.digest.as_slice(),
+        submission.document,
+        reused_text,
+        submission.at
+    ])?;
+    let run_id = db.last_insert_rowid();
+    append(db, run_id, submission.at, &Record::Accepted)?;
+    Ok(Acceptance::New { run_id, number, reused_ids })
+}
+
+/// Binds job ids to the tenant. Answers the jobs whose id it had sent to the same service before, or the first job whose
+/// id belongs to somebody else (nothing is bound then).
+fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<Result<BTreeSet<usize>, usize>> {
+    let mut owner = db.prepare_cached("SELECT tenant FROM job_ids WHERE key = ?1 LIMIT 1")?;
+    for sent in &submission.job_ids {
+        let tenant: Option<String> = owner.query_row([&sent.key], |row| row.get(0)).optional()?;
+        if tenant.is_some_and(|tenant| tenant != submission.tenant) {
+            return Ok(Err(sent.job));
+        }
+    }
+    let mut claim = db.prepare_cached("INSERT OR IGNORE INTO job_ids (key, service, tenant) VALUES (?1, ?2, ?3)")?;
+    let mut reused = BTreeSet::new();
+    for sent in &submission.job_ids {
+        if claim.execute(params![sent.key, sent.service, submission.tenant])? == 0 {
+            reused.insert(sent.job);
+        }
+    }
+    Ok(Ok(reused))
+}
+
+/// Replaces or inserts a document.
+pub(super) fn put_document(
+    db: &Connection,
+    database: &str,
+    collection: &str,
+    id: &str,
+    document: &Map<String, Value>,
+) -> rusqlite::Result<()> {
+    let text =
+        serde_json::to_string(document).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached(
+        "INSERT INTO documents (database, collection, id, document) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (database, collection, id) DO UPDATE SET document = excluded.document",
+    )?
+    .execute(params![database, collection, id, text])?;
+    Ok(())
+}
+
+/// Reads a document, `None` when there is none.
+pub(super) fn get_document(
+    db: &Connection,
+    database: &str,
+    collection: &str,
+    id: &str,
+) -> rusqlite::Result<Option<Map<String, Value>>> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT document FROM documents WHERE database = ?1 AND collection = ?2 AND id = ?3")?
+        .query_row(params![database, collection, id], |row| row.get(0))
+        .optional()?;
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into()))
+}
