@@ -31,6 +31,7 @@ impl AttemptLog for JournalLog {
             attempt: self.attempt,
             service: intent.service.as_str().to_owned(),
             wire_id: intent.wire_id,
+            details: intent.details,
         };
         let receipt = self.context.journal.append(self.context.run.run_id, record);
         receipt

@@ -16,7 +16,7 @@ use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
 use crate::graph::{JobGraph, JobIndex};
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{Journal, Receipt, Record};
+use crate::store::{JobPhase, Journal, Receipt, Record, RunProgress};
 
 /// What a graph actor is given.
 pub struct GraphSetup {
@@ -24,6 +24,8 @@ pub struct GraphSetup {
     pub run: Rc<RunSpec>,
     /// Who waits for whom.
     pub graph: JobGraph,
+    /// What the journal knows of the run: nothing in its first life.
+    pub before: RunProgress,
     /// Does the jobs.
     pub runner: Rc<dyn JobRunner>,
     /// Remembers them.
@@ -46,6 +48,7 @@ pub struct GraphActor {
     /// Everything the nodes need, until the first turn of the wiring.
     wiring: Option<Wiring>,
     setup: Option<(JobGraph, Rc<dyn JobRunner>, Option<Gate>)>,
+    before: Rc<RunProgress>,
     outbox: Option<Outbox>,
     first_cause: Option<Cause>,
     finished: bool,
@@ -54,14 +57,15 @@ pub struct GraphActor {
 impl GraphActor {
     /// A run that begins when the actor starts.
     pub fn new(setup: GraphSetup) -> Self {
-        let GraphSetup { run, graph, runner, journal, supervisor, gate, settled } = setup;
+        let GraphSetup { run, graph, before, runner, journal, supervisor, gate, settled } = setup;
         let jobs = graph.len();
-        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), settled);
+        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered, settled);
         Self {
             progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
             nodes: vec![None; jobs],
             wiring: None,
             setup: Some((graph, runner, gate)),
+            before: Rc::new(before),
             outbox: Some(outbox),
             first_cause: None,
             finished: false,
@@ -101,6 +105,36 @@ impl GraphActor {
         }
     }
 
+    /// Tells the outbox and the progress what happened in earlier lives; answers what was decided then and not done.
+    fn replay(&mut self) -> Vec<GraphAction> {
+        self.follow(&Milestone::Accepted, None);
+        let before = Rc::clone(&self.before);
+        let mut left_over = Vec::new();
+        for &job in &before.ended {
+            let known = &before.jobs[job];
+            let end = match known.phase {
+                JobPhase::Succeeded => JobEnd::Succeeded,
+                JobPhase::Failed => JobEnd::Failed,
+                JobPhase::Skipped => JobEnd::Skipped,
+                JobPhase::Waiting | JobPhase::Starting | JobPhase::Running | JobPhase::Cancelled => JobEnd::Cancelled,
+            };
+            left_over.extend(self.progress.on_job_finished(job, end));
+            if let Some(success) = known.success.clone() {
+                self.follow(&Milestone::JobSucceeded { job, success: Arc::new(success) }, None);
+            }
+            if let Some(failure) = known.failure.clone() {
+                self.on_failure(job, failure, None);
+            }
+        }
+        left_over
+    }
+
+    fn on_failure(&mut self, job: JobIndex, failure: JobFailure, receipt: Option<Receipt<u64>>) {
+        let step = Some(self.run.job(job).step.text().to_owned());
+        self.first_cause.get_or_insert_with(|| Cause { step, failure: failure.clone() });
+        self.follow(&Milestone::JobFailed { job, failure }, receipt);
+    }
+
     fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
         if let Some(outbox) = &mut self.outbox {
             outbox.follow(milestone, receipt);
@@ -124,8 +158,13 @@ impl GraphActor {
         let receipt = self.journal.append(self.run.run_id, record);
         let succeeded = outcome == RunOutcome::Succeeded;
         self.follow(&Milestone::Finished { succeeded, elapsed }, Some(receipt));
-        self.outbox = None;
         self.log_the_end(outcome, elapsed);
+        self.leave(elapsed);
+    }
+
+    /// The final word; the outbox goes on alone until it is empty.
+    fn leave(&mut self, elapsed: Duration) {
+        self.outbox = None;
         if let Some(supervisor) = self.supervisor.upgrade() {
             supervisor.do_send(AnalysisFinished { run_id: self.run.run_id, elapsed });
         }
@@ -142,19 +181,25 @@ impl GraphActor {
             None => log::info!("{prefix}: {} after {} ms", outcome.as_str(), elapsed.as_millis()),
         }
     }
-
-    fn step_text(&self, job: JobIndex) -> String {
-        self.run.job(job).step.text().to_owned()
-    }
 }
 
 impl Actor for GraphActor {
     type Context = Context<Self>;
 
+    /// The first life of a run and every later one are the same: what the journal knows is replayed, then the rest is done.
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.follow(&Milestone::Accepted, None);
+        let left_over = self.replay();
+        if let Some(end) = &self.before.finished {
+            self.finished = true;
+            let elapsed = Duration::from_millis(end.elapsed_ms.unsigned_abs());
+            let succeeded = end.outcome == RunOutcome::Succeeded;
+            self.follow(&Milestone::Finished { succeeded, elapsed }, None);
+            self.leave(elapsed);
+            ctx.stop();
+            return;
+        }
         if let Some(deadline) = self.run.playbook.options.deadline {
-            ctx.notify_later(DeadlinePassed, deadline);
+            ctx.notify_later(DeadlinePassed, deadline.saturating_sub(self.run.accepted.elapsed()));
         }
         let Some((graph, runner, gate)) = self.setup.take() else { return };
         let context = NodeContext {
@@ -163,8 +208,10 @@ impl Actor for GraphActor {
             journal: Arc::clone(&self.journal),
             graph: ctx.address().downgrade().recipient(),
             gate,
+            before: Rc::clone(&self.before),
         };
         self.wiring = Some(Wiring::new(graph, Rc::new(context)));
+        self.act_on(left_over, ctx);
         self.wire(ctx);
     }
 
@@ -197,11 +244,7 @@ impl Handler<JobFinished> for GraphActor {
         let actions = self.progress.on_job_finished(job, end);
         match report {
             JobReport::Succeeded(success) => self.follow(&Milestone::JobSucceeded { job, success }, receipt),
-            JobReport::Failed(failure) => {
-                let step = Some(self.step_text(job));
-                self.first_cause.get_or_insert_with(|| Cause { step, failure: failure.clone() });
-                self.follow(&Milestone::JobFailed { job, failure }, receipt);
-            }
+            JobReport::Failed(failure) => self.on_failure(job, failure, receipt),
             JobReport::Skipped | JobReport::Cancelled => {}
         }
         self.act_on(actions, ctx);

@@ -10,6 +10,7 @@ use crate::graph::{EdgeId, JobIndex};
 use crate::playbook::Problem;
 use crate::playbook::job::Service;
 use crate::ports::{JobFailure, JobSuccess, Notice};
+use crate::store::recovery::OpenRun;
 use crate::store::{JournalError, Receipt, Submission};
 
 // ---- from the door
@@ -22,6 +23,14 @@ pub struct SubmitAnalysis {
     pub plan: Plan,
     /// What the journal keeps of it.
     pub submission: Submission,
+}
+
+/// The start of the process hands the supervisor a run that goes on where the journal says it was.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct ResumeRun {
+    /// The run.
+    pub run: OpenRun,
 }
 
 /// The door asks the supervisor to tell the web application something about a submission that was refused.

@@ -19,12 +19,13 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
-use messages::{Accepted, AnnounceRefusal, SubmitAnalysis, SubmitError};
+use messages::{Accepted, AnnounceRefusal, ResumeRun, SubmitAnalysis, SubmitError};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
 
 use crate::graph::Plan;
 use crate::ports::{JobRunner, Notice};
+use crate::store::recovery::OpenRun;
 use crate::store::{Journal, Submission};
 
 /// Why an engine did not start.
@@ -76,6 +77,11 @@ impl EngineHandle {
     pub async fn submit(&self, plan: Plan, submission: Submission) -> Result<Accepted, SubmitError> {
         let answer = self.supervisor.send(SubmitAnalysis { plan, submission }).await;
         answer.unwrap_or(Err(SubmitError::Stopped))
+    }
+
+    /// Lets a run go on where the journal says it was.
+    pub fn resume(&self, run: OpenRun) {
+        self.supervisor.do_send(ResumeRun { run });
     }
 
     /// Tells the web application about a refused submission; best effort.

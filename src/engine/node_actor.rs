@@ -15,8 +15,8 @@ use crate::graph::inputs::{EdgeOutcome, InputBuffer};
 use crate::graph::rules::Verdict;
 use crate::graph::{EdgeId, JobIndex};
 use crate::playbook::OnFailure;
-use crate::ports::{FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, RunSpec};
-use crate::store::{Journal, Record};
+use crate::ports::{FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
+use crate::store::{Journal, Record, RunProgress};
 
 /// What all nodes of a run share.
 pub struct NodeContext {
@@ -30,6 +30,8 @@ pub struct NodeContext {
     pub graph: WeakRecipient<JobFinished>,
     /// Where slots are asked for; `None` when nothing limits this run.
     pub gate: Option<Gate>,
+    /// What the journal knew when this life of the run began.
+    pub before: Rc<RunProgress>,
 }
 
 /// The supervisor, as far as a node may speak to it.
@@ -72,7 +74,8 @@ impl NodeActor {
         inputs: InputBuffer,
         successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     ) -> Self {
-        Self { context, job, attempt: 1, inputs, successors, phase: Phase::Waiting, holds_ticket: false }
+        let attempt = context.before.jobs.get(job).map_or(1, |known| known.attempt.max(1));
+        Self { context, job, attempt, inputs, successors, phase: Phase::Waiting, holds_ticket: false }
     }
 
     fn act_on(&mut self, verdict: Verdict, ctx: &mut Context<Self>) {
@@ -107,6 +110,7 @@ impl NodeActor {
             job: self.job,
             attempt: self.attempt,
             inputs: self.inputs.inputs(&job.inputs),
+            known: self.known_starts(),
             log: Rc::new(JournalLog::new(Rc::clone(&self.context), self.job, self.attempt)),
         };
         let runner = Rc::clone(&self.context.runner);
@@ -124,6 +128,12 @@ impl NodeActor {
             ctx.stop();
         }));
         self.phase = Phase::Running(handle);
+    }
+
+    /// Starts that an earlier life of the process intended for this attempt.
+    fn known_starts(&self) -> Vec<KnownStart> {
+        let known = self.context.before.jobs.get(self.job).map_or(&[][..], |job| &job.intents);
+        known.iter().filter(|start| start.attempt == self.attempt).cloned().collect()
     }
 
     /// The final word: journal (queued, not awaited), then sideways, then up, then the slot. Only the first call counts.

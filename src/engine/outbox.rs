@@ -1,5 +1,8 @@
 //! Records and notices on their way out: two lanes per run, each in order, neither holding up a job.
 //!
+//! Deliveries of a lane are numbered in the order of the milestones, which is the order of the journal: after a restart the
+//! same milestones give the same numbers, and what had left does not leave again.
+//!
 //! A delivery waits for the commit of what it follows from. A notice waits for the records of its own milestone, records
 //! never wait for notices.
 
@@ -14,6 +17,7 @@ use tokio::sync::watch;
 
 use super::panics::text_of;
 use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
+use crate::store::fold::Delivered;
 use crate::store::record::Lane;
 use crate::store::{Journal, Receipt, Record};
 
@@ -37,6 +41,8 @@ pub(super) struct Outbox {
     notices: UnboundedSender<Item>,
     record_count: u32,
     notice_count: u32,
+    /// How far an earlier life of the run had come.
+    before: Delivered,
 }
 
 impl Outbox {
@@ -45,11 +51,12 @@ impl Outbox {
         run: Rc<RunSpec>,
         runner: Rc<dyn JobRunner>,
         journal: Arc<dyn Journal>,
+        before: Delivered,
         settled: impl FnOnce() + 'static,
     ) -> Self {
         let (records, record_queue) = unbounded_channel();
         let (notices, notice_queue) = unbounded_channel();
-        let (record_done, records_done) = watch::channel(0);
+        let (record_done, records_done) = watch::channel(before.records);
         let lanes = Lanes { run: Rc::clone(&run), runner: Rc::clone(&runner), journal: Arc::clone(&journal) };
         let run_id = run.run_id;
         actix::spawn(async move {
@@ -60,7 +67,7 @@ impl Outbox {
             drop(journal.append(run_id, Record::Settled));
             settled();
         });
-        Self { run, runner, records, notices, record_count: 0, notice_count: 0 }
+        Self { run, runner, records, notices, record_count: 0, notice_count: 0, before }
     }
 
     /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable.
@@ -71,16 +78,19 @@ impl Outbox {
         }
         let committed = committed(receipt).boxed_local().shared();
         for delivery in deliveries {
-            let (lane, number, after_record) = match &delivery {
+            let (lane, number, done, after_record) = match &delivery {
                 Delivery::Record(_) => {
                     self.record_count += 1;
-                    (&self.records, self.record_count, 0)
+                    (&self.records, self.record_count, self.before.records, 0)
                 }
                 Delivery::Notice(_) => {
                     self.notice_count += 1;
-                    (&self.notices, self.notice_count, self.record_count)
+                    (&self.notices, self.notice_count, self.before.notices, self.record_count)
                 }
             };
+            if number <= done {
+                continue;
+            }
             // the lanes live as long as this sender, so a closed lane means that the thread is shutting down
             drop(lane.send(Item { number, delivery, committed: committed.clone(), after_record }));
         }

@@ -10,14 +10,15 @@ use actix::prelude::*;
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis, SubmitError,
-    Ticket,
+    Accepted, AnalysisFinished, AnnounceRefusal, ResumeRun, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
+    SubmitError, Ticket,
 };
 use super::node_actor::Gate;
 use crate::graph::JobGraph;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
-use crate::store::{Acceptance, Journal};
+use crate::store::recovery::OpenRun;
+use crate::store::{Acceptance, Journal, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
 #[derive(Debug, Clone)]
@@ -51,13 +52,20 @@ struct Running {
     max_parallel: Option<usize>,
 }
 
+/// A durable run that has no actors yet.
+struct Ready {
+    run: Rc<RunSpec>,
+    graph: JobGraph,
+    before: RunProgress,
+}
+
 /// The runs of one tenant.
 #[derive(Default)]
 struct TenantRuns {
     /// Accepted and not ended, or about to be accepted.
     open: usize,
     running: usize,
-    queued: VecDeque<(Rc<RunSpec>, JobGraph)>,
+    queued: VecDeque<Ready>,
 }
 
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
@@ -114,14 +122,15 @@ impl AnalysisSupervisor {
     }
 
     /// Starts a durable run now, or when one of its tenant's has ended.
-    fn begin(&mut self, run: Rc<RunSpec>, graph: JobGraph, ctx: &mut Context<Self>) {
-        let tenant = run.playbook.tenant.clone();
+    fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) {
+        let tenant = ready.run.playbook.tenant.clone();
         let runs = self.tenants.entry(tenant.clone()).or_default();
         if runs.running >= self.limits.running_per_tenant {
-            runs.queued.push_back((run, graph));
+            runs.queued.push_back(ready);
             return;
         }
         runs.running += 1;
+        let Ready { run, graph, before } = ready;
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
         let address = ctx.address();
         let gate = self
@@ -132,6 +141,7 @@ impl AnalysisSupervisor {
         let setup = GraphSetup {
             run,
             graph,
+            before,
             runner: Rc::clone(&self.runner),
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
@@ -194,7 +204,8 @@ impl AnalysisSupervisor {
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                self.begin(Rc::new(run), plan.graph, ctx);
+                let before = RunProgress::new(plan.graph.len());
+                self.begin(Ready { run: Rc::new(run), graph: plan.graph, before }, ctx);
                 Ok(Accepted { number, is_new: true, warnings: plan.warnings })
             }
             Acceptance::Running { number, .. } => Ok(Accepted { number, is_new: false, warnings: plan.warnings }),
@@ -209,6 +220,24 @@ fn log_acceptance(playbook: &Playbook, number: u32, jobs: usize) {
     log::info!("tenant={tenant} {}={id} run={number}: accepted, {jobs} jobs", space.as_str());
 }
 
+impl Handler<ResumeRun> for AnalysisSupervisor {
+    type Result = ();
+
+    /// What was accepted once is not judged by limits again.
+    fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
+        let OpenRun { run_id, number, plan, reused_ids, progress, age } = message.run;
+        let playbook = Arc::new(plan.playbook);
+        log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
+        drop(self.journal.append(run_id, Record::Resumed));
+        self.open += 1;
+        self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
+        let now = Instant::now();
+        let accepted = now.checked_sub(age).unwrap_or(now);
+        let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
+        self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
+    }
+}
+
 impl Handler<AnalysisFinished> for AnalysisSupervisor {
     type Result = ();
 
@@ -219,8 +248,8 @@ impl Handler<AnalysisFinished> for AnalysisSupervisor {
             runs.queued.pop_front()
         });
         self.count_out(&ended.tenant);
-        if let Some((run, graph)) = next {
-            self.begin(run, graph, ctx);
+        if let Some(ready) = next {
+            self.begin(ready, ctx);
         }
     }
 }

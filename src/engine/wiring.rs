@@ -1,13 +1,17 @@
 //! Spawns the nodes of a graph from last to first, so that each is born with the inboxes of its successors.
+//!
+//! Jobs that ended in an earlier life of the run get no node; what they said is put into their successors' buffers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix::prelude::*;
 
 use super::messages::InputReady;
 use super::node_actor::{NodeActor, NodeContext};
-use crate::graph::inputs::InputBuffer;
+use crate::graph::inputs::{EdgeOutcome, InputBuffer};
 use crate::graph::{EdgeId, JobGraph, JobIndex};
+use crate::store::{JobPhase, JobProgress};
 
 /// Nodes spawned in one turn: other analyses on the same thread get theirs in between.
 const NODES_PER_TURN: usize = 1024;
@@ -34,19 +38,47 @@ impl Wiring {
         for _ in 0..NODES_PER_TURN.min(self.left) {
             self.left -= 1;
             let job = self.graph.topological()[self.left];
-            nodes[job] = Some(self.spawn(job, nodes));
+            if !self.context.before.jobs.get(job).is_some_and(|known| known.phase.is_terminal()) {
+                nodes[job] = Some(self.spawn(job, nodes));
+            }
         }
         self.left > 0
     }
 
     fn spawn(&self, job: JobIndex, nodes: &[Option<Addr<NodeActor>>]) -> Addr<NodeActor> {
         let when = self.context.run.job(job).when;
-        let inputs = InputBuffer::new(when, self.graph.incoming(job));
+        let mut inputs = InputBuffer::new(when, self.graph.incoming(job));
+        self.preload(job, &mut inputs);
         let successors: Box<[(EdgeId, Recipient<InputReady>)]> = self
             .graph
             .outgoing(job)
             .filter_map(|(edge, to)| nodes[to].as_ref().map(|node| (edge, node.clone().recipient())))
             .collect();
         NodeActor::new(Rc::clone(&self.context), job, inputs, successors).start()
+    }
+
+    /// What predecessors said before this life of the run began.
+    fn preload(&self, job: JobIndex, inputs: &mut InputBuffer) {
+        if self.context.before.ended.is_empty() {
+            return;
+        }
+        for (edge, from) in self.graph.incoming(job) {
+            if let Some(outcome) = self.context.before.jobs.get(from).and_then(outcome_of)
+                && let Err(error) = inputs.accept(edge, outcome)
+            {
+                log::error!("run={} job={job}: {error}", self.context.run.run_id);
+            }
+        }
+    }
+}
+
+/// What a job that has ended says along its edges.
+fn outcome_of(job: &JobProgress) -> Option<EdgeOutcome> {
+    match (job.phase, &job.success) {
+        (JobPhase::Succeeded, Some(success)) => Some(EdgeOutcome::Succeeded(Arc::clone(&success.output))),
+        (JobPhase::Failed, _) => Some(EdgeOutcome::Failed),
+        (JobPhase::Skipped, _) => Some(EdgeOutcome::Skipped),
+        (JobPhase::Cancelled, _) => Some(EdgeOutcome::Cancelled),
+        _ => None,
     }
 }

@@ -84,13 +84,14 @@ pub fn wire_id(run: &RunSpec, job: JobIndex, attempt: u32, service: Service) -> 
     if !service.has_wire_ids() || (attempt == 1 && !run.reused_ids.contains(&job)) {
         return id.key().to_owned();
     }
-    suffixed_wire_id(run, job, attempt)
+    suffixed_wire_id(run, job, attempt, 0)
 }
 
-/// The id of a job that cannot go by its plain one.
-pub fn suffixed_wire_id(run: &RunSpec, job: JobIndex, attempt: u32) -> String {
+/// The id of a job that cannot go by its plain one; `earlier` starts of the same attempt have used others.
+pub fn suffixed_wire_id(run: &RunSpec, job: JobIndex, attempt: u32, earlier: usize) -> String {
     let (playbook, spec) = (&run.playbook, run.job(job));
     let text = format!("{}\n{}\n{}\n{}\n{attempt}", playbook.tenant, playbook.id.key(), run.number, spec.step.key());
+    let text = if earlier == 0 { text } else { format!("{text}\n{earlier}") };
     let digest = hex::encode(&Sha256::digest(text)[..4]);
     format!("{}-{digest}", spec.id.key())
 }

@@ -16,7 +16,8 @@ use crate::graph::inputs::JobOutput;
 use crate::playbook::Job;
 use crate::playbook::job::Service;
 use crate::ports::{
-    Answer, CallError, FailureKind, JobCall, JobFailure, JobSuccess, StartIntent, StoreError, SuccessDetails,
+    Answer, CallError, FailureKind, JobCall, JobFailure, JobSuccess, KnownStart, StartIntent, StoreError,
+    SuccessDetails,
 };
 
 /// Unusable answers in a row until a job has failed (decision 18).
@@ -98,20 +99,85 @@ impl Attempt {
         directory: Option<&str>,
         body: impl Fn(&str) -> Value,
     ) -> Result<Started, JobFailure> {
+        if let Some(known) = self.known_start(service) {
+            return self.attach(known, path, directory, body).await;
+        }
         let wire_id = paths::wire_id(&self.call.run, self.call.job, self.call.attempt, service);
         self.intend(service, &wire_id).await?;
         if let Some(directory) = directory {
             self.make_directory(directory).await?;
         }
         match self.post(service, path, &body(&wire_id)).await? {
-            Some(StartAnswer::KnownId) => {
-                let own_id = paths::suffixed_wire_id(&self.call.run, self.call.job, self.call.attempt);
-                self.intend(service, &own_id).await?;
-                let answer = self.post(service, path, &body(&own_id)).await?;
-                self.started(service, own_id, answer)
-            }
+            Some(StartAnswer::KnownId) => self.start_under_own_id(service, path, body).await,
             answer => self.started(service, wire_id, answer),
         }
+    }
+
+    /// The last start that an earlier life of the process intended at a service.
+    pub(super) fn known_start(&self, service: Service) -> Option<&KnownStart> {
+        self.call.known.iter().rev().find(|known| known.service == service)
+    }
+
+    /// Goes on with a start of an earlier life of the process, by service class (decision 12): what may have happened is
+    /// asked about before anything is sent again.
+    async fn attach(
+        &self,
+        known: &KnownStart,
+        path: &str,
+        directory: Option<&str>,
+        body: impl Fn(&str) -> Value,
+    ) -> Result<Started, JobFailure> {
+        let (service, wire_id) = (known.service, known.wire_id.clone());
+        if known.acknowledged {
+            return Ok(Started { service, wire_id, acknowledged: true });
+        }
+        if let Some(directory) = directory {
+            self.make_directory(directory).await?;
+        }
+        match service {
+            // an unknown id wedges the only worker of the function service: it is never asked
+            Service::Function => self.start_again(service, path, body).await,
+            Service::Automl => {
+                let question = progress_question(path, &wire_id);
+                let answer = self.ports.services.get(service, &question).await.map(|answer| answers::progress(&answer));
+                match answer {
+                    Ok(ProgressAnswer::Running | ProgressAnswer::Done(_) | ProgressAnswer::Failed(_)) => {
+                        Ok(Started { service, wire_id, acknowledged: true })
+                    }
+                    _ => self.start_again(service, path, body).await,
+                }
+            }
+            // following asks first, and sends the same start again only if the service does not know it
+            Service::Cleaning | Service::Join | Service::Ingestion | Service::DataSink | Service::Spark => {
+                Ok(Started { service, wire_id, acknowledged: false })
+            }
+        }
+    }
+
+    /// Nobody can say what became of the first start: the second one is counted and visible.
+    async fn start_again(
+        &self,
+        service: Service,
+        path: &str,
+        body: impl Fn(&str) -> Value,
+    ) -> Result<Started, JobFailure> {
+        let text =
+            format!("{} may have got this job twice: nobody knows what became of the first start", service.as_str());
+        self.call.log.warn("start-ambiguous", text);
+        self.start_under_own_id(service, path, body).await
+    }
+
+    async fn start_under_own_id(
+        &self,
+        service: Service,
+        path: &str,
+        body: impl Fn(&str) -> Value,
+    ) -> Result<Started, JobFailure> {
+        let earlier = self.call.known.iter().filter(|known| known.service == service).count();
+        let own_id = paths::suffixed_wire_id(&self.call.run, self.call.job, self.call.attempt, earlier);
+        self.intend(service, &own_id).await?;
+        let answer = self.post(service, path, &body(&own_id)).await?;
+        self.started(service, own_id, answer)
     }
 
     fn started(&self, service: Service, wire_id: String, answer: Option<StartAnswer>) -> Result<Started, JobFailure> {
@@ -137,7 +203,17 @@ impl Attempt {
 
     /// Nothing may be sent before this has resolved.
     pub(super) async fn intend(&self, service: Service, wire_id: &str) -> Result<(), JobFailure> {
-        self.call.log.intend(StartIntent { service, wire_id: wire_id.to_owned() }).await
+        self.intend_with(service, wire_id, SuccessDetails::default()).await
+    }
+
+    /// The same, with what is known by now.
+    pub(super) async fn intend_with(
+        &self,
+        service: Service,
+        wire_id: &str,
+        details: SuccessDetails,
+    ) -> Result<(), JobFailure> {
+        self.call.log.intend(StartIntent { service, wire_id: wire_id.to_owned(), details }).await
     }
 
     /// Posts once the service can be reached; `None` when the answer was lost.
@@ -175,7 +251,7 @@ impl Attempt {
         path: &str,
         body: impl Fn(&str) -> Value,
     ) -> Result<Value, JobFailure> {
-        let question = format!("{path}/progress?id={}", encode(&started.wire_id));
+        let question = progress_question(path, &started.wire_id);
         let since = Instant::now();
         let mut last_answer = since;
         let mut unusable = 0;
@@ -237,6 +313,10 @@ impl Attempt {
         let output = Arc::new(JobOutput { producer: self.call.job, path });
         JobSuccess { output, details: SuccessDetails::default() }
     }
+}
+
+fn progress_question(path: &str, wire_id: &str) -> String {
+    format!("{path}/progress?id={}", encode(wire_id))
 }
 
 /// An id as a part of a query or a path.

@@ -1,8 +1,10 @@
 //! Spark jobs: AutoML if asked for, parameters, output place, message, evidence (contract section 4.4, decision 13).
 
+use actix::clock::{Instant, sleep};
 use serde_json::{Map, Value, json};
 
 use super::automl;
+use super::pace::{poll_delay, retry_delay};
 use super::paths;
 use super::recipe::{Attempt, unreachable};
 use crate::playbook::algorithms;
@@ -16,6 +18,9 @@ const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
 /// Runs the job to its end.
 pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Result<JobSuccess, JobFailure> {
     let input = attempt.one_input()?;
+    if let Some(known) = attempt.known_start(Service::Spark) {
+        return await_evidence(attempt, known.details.clone()).await;
+    }
     let chosen = if args.automl { Some(automl::choose(attempt, task, args, &input.path).await?) } else { None };
     let algorithm = match &chosen {
         Some(chosen) => chosen.algorithm,
@@ -41,25 +46,38 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
         analysis_id: attempt.call.run.playbook.id.text().to_owned(),
     };
     let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::Spark);
-    attempt.intend(Service::Spark, &wire_id).await?;
+    let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
+    attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
     submit(attempt, &message).await?;
     attempt.call.log.acknowledged(Service::Spark);
     if !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
         let text = "Spark answered but left no _SUCCESS in the output";
         return Err(JobFailure::new(FailureKind::ServiceError, text));
     }
-    let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
+    Ok(JobSuccess { details, ..attempt.own_output(output) })
+}
+
+/// The message of an earlier life of the process may or may not have arrived, and its reply is lost: only the evidence
+/// can tell. The time limit of the job ends the wait.
+async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<JobSuccess, JobFailure> {
+    let (directory, output) = attempt.output();
+    let evidence = paths::evidence(&directory);
+    let tenant = attempt.call.run.playbook.tenant.as_str();
+    let since = Instant::now();
+    while !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
+        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval)).await;
+    }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
 /// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
 async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    let since = actix::clock::Instant::now();
+    let since = Instant::now();
     for tries in 0.. {
         match attempt.ports.spark.submit(message).await {
             Ok(_) => return Ok(()),
             Err(CallError::NotConnected { .. }) if since.elapsed() < attempt.settings.start_retry => {
-                actix::clock::sleep(super::pace::retry_delay(tries)).await;
+                sleep(retry_delay(tries)).await;
             }
             Err(error @ CallError::NotConnected { .. }) => return Err(unreachable(&error)),
             Err(error) => return Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string())),

@@ -214,6 +214,14 @@ impl Service {
         }
     }
 
+    /// The service of a stable name.
+    pub fn parse(name: &str) -> Option<Self> {
+        use Service::{Automl, Cleaning, DataSink, Function, Ingestion, Join, Spark};
+        [Cleaning, Join, Function, Automl, Ingestion, DataSink, Spark]
+            .into_iter()
+            .find(|service| service.as_str() == name)
+    }
+
     /// Whether job ids sent there may carry an attempt suffix (`decisions` 11: Spark jobs and data-sink keep the plain id).
     pub fn has_wire_ids(self) -> bool {
         !matches!(self, Service::Spark | Service::DataSink)

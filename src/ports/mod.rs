@@ -74,8 +74,25 @@ pub struct JobCall {
     pub attempt: u32,
     /// Outputs of the predecessors, in `from` order.
     pub inputs: Vec<Arc<JobOutput>>,
+    /// What this attempt had intended before the process was last started; empty in the first life of the process.
+    pub known: Vec<KnownStart>,
     /// Where the attempt writes down what it is about to do.
     pub log: Rc<dyn AttemptLog>,
+}
+
+/// A start that was intended, durably, by an earlier life of the process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownStart {
+    /// Which attempt.
+    pub attempt: u32,
+    /// Where.
+    pub service: Service,
+    /// The id that was to be sent.
+    pub wire_id: String,
+    /// Whether the service has answered the start.
+    pub acknowledged: bool,
+    /// What was known by then and the documents will need.
+    pub details: SuccessDetails,
 }
 
 /// The attempt's own line to the journal: intent before effect.
@@ -91,12 +108,21 @@ pub trait AttemptLog {
 }
 
 /// What is about to be started where, under which id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StartIntent {
     /// The service.
     pub service: Service,
     /// The id it gets and is polled with.
     pub wire_id: String,
+    /// What is known by now and the documents will need.
+    pub details: SuccessDetails,
+}
+
+impl SuccessDetails {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A job's result.

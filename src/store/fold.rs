@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::record::{Cause, Entry, Lane, Record, RunOutcome};
 use super::{JournalError, Millis};
 use crate::graph::inputs::JobOutput;
-use crate::ports::{JobFailure, JobSuccess, StartIntent, SuccessDetails};
+use crate::playbook::job::Service;
+use crate::ports::{JobFailure, JobSuccess, KnownStart};
 
 /// Where a job stands according to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -68,7 +69,7 @@ pub struct JobProgress {
     /// Attempts begun, 0 while waiting.
     pub attempt: u32,
     /// What was intended last, by (service, wire id); recovery asks there first.
-    pub intents: Vec<Intent>,
+    pub intents: Vec<KnownStart>,
     /// Its result, once it succeeded.
     pub success: Option<JobSuccess>,
     /// Why it failed.
@@ -77,26 +78,6 @@ pub struct JobProgress {
     pub started_at: Option<Millis>,
     /// When it ended.
     pub finished_at: Option<Millis>,
-}
-
-/// A durable start intent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Intent {
-    /// Which attempt.
-    pub attempt: u32,
-    /// Name of the service.
-    pub service: String,
-    /// The id that was to be sent.
-    pub wire_id: String,
-    /// Whether the service has answered the start.
-    pub acknowledged: bool,
-}
-
-impl Intent {
-    /// Whether this is the intent, as the recipes name it.
-    pub fn is(&self, intent: &StartIntent) -> bool {
-        self.service == intent.service.as_str() && self.wire_id == intent.wire_id
-    }
 }
 
 impl JobProgress {
@@ -112,6 +93,24 @@ impl JobProgress {
         }
     }
 
+    fn intended(&mut self, start: KnownStart, at: Millis) {
+        self.phase = JobPhase::Starting;
+        self.attempt = self.attempt.max(start.attempt);
+        self.started_at.get_or_insert(at);
+        let known = self.intents.iter().any(|known| known.service == start.service && known.wire_id == start.wire_id);
+        if !known {
+            self.intents.push(start);
+        }
+    }
+
+    fn acknowledged(&mut self, attempt: u32, service: &str) {
+        self.phase = JobPhase::Running;
+        let mut latest_first = self.intents.iter_mut().rev();
+        if let Some(known) = latest_first.find(|known| known.attempt == attempt && known.service.as_str() == service) {
+            known.acknowledged = true;
+        }
+    }
+
     fn end(&mut self, phase: JobPhase, at: Millis) {
         self.phase = phase;
         self.finished_at = Some(at);
@@ -123,6 +122,8 @@ impl JobProgress {
 pub struct RunProgress {
     /// Every job by its index.
     pub jobs: Vec<JobProgress>,
+    /// Jobs that have ended, in the order in which they did.
+    pub ended: Vec<usize>,
     /// How the run ended, if it did.
     pub finished: Option<Finished>,
     /// Oddities of the run, in order.
@@ -160,6 +161,7 @@ impl RunProgress {
     pub fn new(jobs: usize) -> Self {
         Self {
             jobs: vec![JobProgress::waiting(); jobs],
+            ended: Vec::new(),
             finished: None,
             warnings: Vec::new(),
             delivered: Delivered::default(),
@@ -180,63 +182,41 @@ impl RunProgress {
 
     /// Applies one entry. Applying it again changes nothing; terminal jobs stay as they are.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let at = entry.at;
+        let Entry { at, seq, .. } = *entry;
         match &entry.record {
-            Record::Accepted => {}
-            Record::JobStarting { job, attempt, service, wire_id } => {
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.phase = JobPhase::Starting;
-                    job.attempt = job.attempt.max(*attempt);
-                    job.started_at.get_or_insert(at);
-                    let intent = Intent {
-                        attempt: *attempt,
-                        service: service.clone(),
-                        wire_id: wire_id.clone(),
-                        acknowledged: false,
-                    };
-                    if !job.intents.iter().any(|known| known.service == *service && known.wire_id == *wire_id) {
-                        job.intents.push(intent);
-                    }
+            Record::Accepted | Record::Resumed => {}
+            Record::JobStarting { job, attempt, service, wire_id, details } => {
+                let start = KnownStart {
+                    attempt: *attempt,
+                    service: Service::parse(service)
+                        .ok_or_else(|| JournalError::Read(format!("record {seq} names the service {service}")))?,
+                    wire_id: wire_id.clone(),
+                    acknowledged: false,
+                    details: details.clone(),
+                };
+                if let Some(job) = self.open_job(*job, seq)? {
+                    job.intended(start, at);
                 }
             }
             Record::JobStartAcknowledged { job, attempt, service } => {
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.phase = JobPhase::Running;
-                    let intent = job
-                        .intents
-                        .iter_mut()
-                        .rev()
-                        .find(|known| known.attempt == *attempt && known.service == *service);
-                    if let Some(intent) = intent {
-                        intent.acknowledged = true;
-                    }
+                if let Some(job) = self.open_job(*job, seq)? {
+                    job.acknowledged(*attempt, service);
                 }
             }
             Record::JobSucceeded { job, attempt, producer, path, details } => {
-                let (producer, path, details) = (*producer, path.clone(), details.clone());
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.end(JobPhase::Succeeded, at);
-                    job.attempt = job.attempt.max(*attempt);
-                    job.success = Some(succeeded(producer, path, details));
+                let output = Arc::new(JobOutput { producer: *producer, path: path.clone() });
+                let success = JobSuccess { output, details: details.clone() };
+                if let Some(job) = self.end_job(*job, JobPhase::Succeeded, *attempt, entry)? {
+                    job.success = Some(success);
                 }
             }
             Record::JobFailed { job, attempt, failure } => {
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.end(JobPhase::Failed, at);
-                    job.attempt = job.attempt.max(*attempt);
+                if let Some(job) = self.end_job(*job, JobPhase::Failed, *attempt, entry)? {
                     job.failure = Some(failure.clone());
                 }
             }
-            Record::JobSkipped { job } => {
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.end(JobPhase::Skipped, at);
-                }
-            }
-            Record::JobCancelled { job, .. } => {
-                if let Some(job) = self.open_job(*job, entry.seq)? {
-                    job.end(JobPhase::Cancelled, at);
-                }
-            }
+            Record::JobSkipped { job } => drop(self.end_job(*job, JobPhase::Skipped, 0, entry)?),
+            Record::JobCancelled { job, attempt } => drop(self.end_job(*job, JobPhase::Cancelled, *attempt, entry)?),
             Record::Warning { job, code, text } => self.warnings.push((*job, code.clone(), text.clone())),
             Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
                 self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
@@ -273,6 +253,21 @@ impl RunProgress {
         self.finished = Some(finished);
     }
 
+    /// Ends a job that has not ended; answers it if that is news.
+    fn end_job(
+        &mut self,
+        job: usize,
+        phase: JobPhase,
+        attempt: u32,
+        entry: &Entry,
+    ) -> Result<Option<&mut JobProgress>, JournalError> {
+        let Some(open) = self.open_job(job, entry.seq)? else { return Ok(None) };
+        open.end(phase, entry.at);
+        open.attempt = open.attempt.max(attempt);
+        self.ended.push(job);
+        Ok(self.jobs.get_mut(job))
+    }
+
     fn open_job(&mut self, job: usize, seq: u64) -> Result<Option<&mut JobProgress>, JournalError> {
         let jobs = self.jobs.len();
         match self.jobs.get_mut(job) {
@@ -282,21 +277,23 @@ impl RunProgress {
     }
 }
 
-fn succeeded(producer: usize, path: String, details: SuccessDetails) -> JobSuccess {
-    JobSuccess { output: Arc::new(JobOutput { producer, path }), details }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::FailureKind;
+    use crate::ports::{FailureKind, SuccessDetails};
 
     fn entries(records: Vec<Record>) -> Vec<Entry> {
         (1..).zip(records).map(|(seq, record)| Entry { seq, run_id: 1, at: 10 * seq as Millis, record }).collect()
     }
 
     fn starting(job: usize) -> Record {
-        Record::JobStarting { job, attempt: 1, service: "cleaning".into(), wire_id: "7".into() }
+        Record::JobStarting {
+            job,
+            attempt: 1,
+            service: "cleaning".into(),
+            wire_id: "7".into(),
+            details: SuccessDetails::default(),
+        }
     }
 
     fn success(job: usize) -> Record {

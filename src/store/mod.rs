@@ -7,6 +7,7 @@ pub mod documents;
 pub mod fold;
 pub mod reader;
 pub mod record;
+pub mod recovery;
 mod sqlite;
 mod submission;
 pub mod writer;
@@ -163,8 +164,8 @@ pub trait History: Send + Sync {
     /// The submitted document of a run, without its token.
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError>;
 
-    /// Runs that were accepted and have not ended.
-    fn open_runs(&self) -> Result<Vec<RunSummary>, JournalError>;
+    /// Runs of which something is left to be done, oldest first.
+    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError>;
 }
 
 /// Which runs to list.

@@ -139,10 +139,15 @@ impl History for SqliteHistory {
         })
     }
 
-    fn open_runs(&self) -> Result<Vec<RunSummary>, JournalError> {
+    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError> {
         self.read(|db| {
-            db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE state = 'running' ORDER BY run_id"))?
-                .query_map([], run_summary)?
+            let sql = format!("SELECT {RUN_COLUMNS}, space FROM runs WHERE settled = 0 ORDER BY run_id");
+            db.prepare_cached(&sql)?
+                .query_map([], |row| {
+                    let space: String = row.get(10)?;
+                    let space = if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis };
+                    Ok((space, run_summary(row)?))
+                })?
                 .collect()
         })
     }

@@ -24,6 +24,8 @@ pub struct Entry {
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
     Accepted,
+    /// The run goes on after the process was started again.
+    Resumed,
     /// An attempt is about to be started at a service under this id: nothing was sent before this was durable.
     JobStarting {
         /// Which job.
@@ -34,6 +36,9 @@ pub enum Record {
         service: String,
         /// The id that is sent and polled.
         wire_id: String,
+        /// What is known by now and the documents will need.
+        #[serde(default, skip_serializing_if = "SuccessDetails::is_empty")]
+        details: SuccessDetails,
     },
     /// The service has answered the start.
     JobStartAcknowledged {

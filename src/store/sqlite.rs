@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS runs (
     cause TEXT,
     UNIQUE (space, id_key, number)
 );
-CREATE INDEX IF NOT EXISTS runs_open ON runs (state) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS runs_unsettled ON runs (run_id) WHERE settled = 0;
 CREATE TABLE IF NOT EXISTS journal (
     seq INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL,

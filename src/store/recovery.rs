@@ -1,0 +1,70 @@
+//! Reads runs back: the plan from the submitted document, the progress as the fold of the journal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::writer::wall_clock;
+use super::{History, JournalError, RunProgress, RunSummary};
+use crate::graph::build::{Plan, build, build_ingestion};
+use crate::playbook::check::{CheckSettings, Limits};
+use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
+use crate::playbook::{Space, json};
+
+/// A run that goes on where the journal says it was; the first life of a run is the same with nothing done yet.
+#[derive(Debug, Clone)]
+pub struct OpenRun {
+    /// Key of the run.
+    pub run_id: i64,
+    /// 1, 2, 3, ... per id.
+    pub number: u32,
+    /// What is to be done.
+    pub plan: Plan,
+    /// Jobs whose id the tenant had sent to the same service before.
+    pub reused_ids: BTreeSet<usize>,
+    /// What was done.
+    pub progress: RunProgress,
+    /// How long ago it was accepted, by the wall clock.
+    pub age: Duration,
+}
+
+/// Every run of which something is left to be done, oldest first. A run that cannot be read is reported and left out: it
+/// must not keep the others from going on.
+///
+/// *Errors*: the list of runs cannot be read.
+pub fn open_runs(history: &dyn History) -> Result<Vec<OpenRun>, JournalError> {
+    let mut open = Vec::new();
+    for (space, run) in history.unsettled_runs()? {
+        let id = run.id.clone();
+        match open_run(history, space, run) {
+            Ok(run) => open.push(run),
+            Err(error) => log::error!("{}={id}: it cannot go on: {error}", space.as_str()),
+        }
+    }
+    Ok(open)
+}
+
+fn open_run(history: &dyn History, space: Space, run: RunSummary) -> Result<OpenRun, JournalError> {
+    let plan = read_plan(history, space, run.run_id)?;
+    let progress = RunProgress::fold(plan.graph.len(), &history.entries(run.run_id)?)?;
+    let age = Duration::from_millis(wall_clock().saturating_sub(run.accepted_at).max(0).unsigned_abs());
+    Ok(OpenRun { run_id: run.run_id, number: run.number, plan, reused_ids: run.reused_ids, progress, age })
+}
+
+/// The plan of a run. It was accepted once: today's limits do not apply to it.
+///
+/// *Errors*: the journal cannot be read, or what it says was never accepted.
+pub fn read_plan(history: &dyn History, space: Space, run_id: i64) -> Result<Plan, JournalError> {
+    let unreadable = |why: String| JournalError::Read(format!("run {run_id}: {why}"));
+    let text = history.document(run_id)?.ok_or_else(|| unreadable("it has no document".to_owned()))?;
+    let value = json::parse(text.as_bytes()).map_err(|problem| unreadable(problem.reason))?;
+    let document = value.as_object().ok_or_else(|| unreadable("its document is not an object".to_owned()))?;
+    let most = usize::MAX;
+    let limits = Limits { jobs: most, edges: most, string: most, blob: most, fields: most };
+    let ingestion_urls = UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() };
+    let settings = CheckSettings { spark_arguments_any: true, limits, ingestion_urls };
+    let plan = match space {
+        Space::Analysis => build(document, &settings),
+        Space::Ingestion => build_ingestion(document, &settings),
+    };
+    plan.map_err(|refusal| unreadable(refusal.problems.first().map_or_else(String::new, |first| first.reason.clone())))
+}
