@@ -13,6 +13,9 @@ use crate::ports::{Answer, CallError};
 /// Most bytes of an answer.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
+/// How long an idle connection is kept for the next call.
+const IDLE_CONNECTIONS: Duration = Duration::from_secs(15);
+
 /// Redirects followed for one call (decision 28).
 const MOST_REDIRECTS: u32 = 3;
 
@@ -33,7 +36,16 @@ impl Default for CallLimits {
 
 /// A client for this thread; connections are kept open and reused.
 pub fn client(limits: &CallLimits) -> Client {
-    let connector = Connector::new().timeout(limits.connect).limit(0);
+    client_with(limits, IDLE_CONNECTIONS)
+}
+
+/// A client that makes a new connection for every call.
+pub fn unpooled_client(limits: &CallLimits) -> Client {
+    client_with(limits, Duration::ZERO)
+}
+
+fn client_with(limits: &CallLimits, keep_idle: Duration) -> Client {
+    let connector = Connector::new().timeout(limits.connect).limit(0).conn_keep_alive(keep_idle);
     Client::builder()
         .connector(connector)
         .timeout(limits.answer)

@@ -35,13 +35,16 @@ impl ServiceAddresses {
 /// The services behind HTTP. Belongs to the thread that made it.
 pub struct HttpServices {
     client: Client,
+    /// Never reuses a connection: one that the service has just closed would leave it unknown whether a start arrived, and
+    /// some services cannot be asked.
+    fresh: Client,
     addresses: ServiceAddresses,
 }
 
 impl HttpServices {
     /// A client of the services at these addresses.
     pub fn new(addresses: ServiceAddresses, limits: &CallLimits) -> Self {
-        Self { client: http_client::client(limits), addresses }
+        Self { client: http_client::client(limits), fresh: http_client::unpooled_client(limits), addresses }
     }
 
     fn call(
@@ -51,7 +54,9 @@ impl HttpServices {
         path: &str,
         body: Option<(&'static str, String)>,
     ) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
-        let (client, to) = (self.client.clone(), self.addresses.of(service).clone());
+        let cannot_be_asked = matches!(service, Service::Function | Service::DataSink);
+        let client = if cannot_be_asked && method == Method::POST { &self.fresh } else { &self.client };
+        let (client, to) = (client.clone(), self.addresses.of(service).clone());
         let request = Request { method, url: format!("http://{to}/{path}"), headers: Vec::new(), body };
         async move { http_client::call(&client, &to, request).await }.boxed_local()
     }

@@ -10,7 +10,7 @@ use super::client::{ApiClient, ServerArguments};
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
 use super::serve::{read_config, start_logging};
-use super::stack::{Stack, Stores};
+use super::stack::{Stack, Stores, listen};
 use super::validate::read_document;
 use super::watch::{Watched, text, verdict, watch};
 use crate::adapters::address::Address;
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     config.objects = Place::Embedded;
     config.records = Place::Embedded;
     config.ingestion_urls = UrlPolicy::Any;
-    let listener = listen(&config)?;
+    let listener = listen_nearby(&config)?;
     actix_web::rt::System::new().block_on(async {
         let stores = Stores::open(&config)?;
         let dummies = start_dummies(&mut config, &stores, arguments.latency)?;
@@ -197,12 +197,12 @@ fn sample_or(file: Option<&Path>) -> Result<Map<String, Value>, Failure> {
 }
 
 /// Port 5000 or the next free one, unless `PORT` says which.
-fn listen(config: &Config) -> Result<TcpListener, Failure> {
+fn listen_nearby(config: &Config) -> Result<TcpListener, Failure> {
     let Address { host, port } = &config.listen;
     let last = if config.port_is_set { *port } else { port.saturating_add(MORE_PORTS) };
     let mut why = String::new();
     for port in *port..=last {
-        match TcpListener::bind((host.as_str(), port)) {
+        match listen(&Address::new(host, port)) {
             Ok(listener) => return Ok(listener),
             Err(error) => why = error.to_string(),
         }

@@ -1,10 +1,9 @@
 //! `orchestrator serve`: runs until it is told to stop.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 use super::exit::{CommandResult, Exit, Failure};
-use super::stack::{Stack, Stores};
+use super::stack::{Stack, Stores, listen};
 use crate::config::Config;
 
 /// Flags of `serve`; everything else is configured by environment variables.
@@ -28,7 +27,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         log::warn!("{warning}");
     }
     log::debug!("configuration: {config:?}");
-    let listener = TcpListener::bind((config.listen.host.as_str(), config.listen.port)).map_err(|error| {
+    let listener = listen(&config.listen).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen on {}: {error}; set HOST and PORT", config.listen))
     })?;
     actix_web::rt::System::new().block_on(async {

@@ -1,7 +1,7 @@
 //! Puts a running orchestrator together: the only place that joins adapters to jobs and jobs to the engine.
 
 use std::fs::{DirBuilder, File, TryLockError};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use actix_web::{App, HttpServer, web};
 
 use super::exit::{Exit, Failure};
 use crate::adapters::address::Address;
-use crate::adapters::embedded_s3::{EmbeddedS3, Settings as S3Settings};
+use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
 use crate::adapters::http_client::CallLimits;
 use crate::adapters::objects::{ObjectStoreSettings, S3Objects};
@@ -61,13 +61,7 @@ impl Stores {
         let (objects, embedded) = match &config.objects {
             Place::Server(address) => (address.clone(), None),
             Place::Embedded => {
-                let settings = S3Settings {
-                    directory: directory.join("objects"),
-                    access_key: config.minio_user.clone(),
-                    secret_key: config.minio_pass.reveal().to_owned(),
-                    address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                };
-                let endpoint = EmbeddedS3::start(settings).map_err(|error| cannot(error.to_string()))?;
+                let endpoint = start_embedded(config).map_err(|error| cannot(error.to_string()))?;
                 (Address::new(endpoint.address().ip().to_string(), endpoint.address().port()), Some(endpoint))
             }
         };
@@ -92,6 +86,33 @@ impl Stores {
         };
         format!("journal in {directory}/state.db, {records}, {objects}")
     }
+}
+
+/// Starts the embedded object store where it was before, if it can: services that are at work have its address.
+fn start_embedded(config: &Config) -> Result<EmbeddedS3, EmbeddedS3Error> {
+    let remembered = config.data_dir.join("objects.port");
+    let last: u16 = std::fs::read_to_string(&remembered).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let settings = |port| S3Settings {
+        directory: config.data_dir.join("objects"),
+        access_key: config.minio_user.clone(),
+        secret_key: config.minio_pass.reveal().to_owned(),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+    };
+    let endpoint = match EmbeddedS3::start(settings(last)) {
+        Err(EmbeddedS3Error::Listen { .. }) if last != 0 => EmbeddedS3::start(settings(0))?,
+        other => other?,
+    };
+    if let Err(error) = std::fs::write(&remembered, endpoint.address().port().to_string()) {
+        log::warn!("{} cannot be written: {error}", remembered.display());
+    }
+    Ok(endpoint)
+}
+
+/// Listens on an address; IPv4 is preferred, as clients of `localhost` do.
+pub(super) fn listen(address: &Address) -> std::io::Result<TcpListener> {
+    let mut candidates: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+    candidates.sort_by_key(SocketAddr::is_ipv6);
+    TcpListener::bind(candidates.as_slice())
 }
 
 /// Two orchestrators on one journal would start everything twice.
