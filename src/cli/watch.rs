@@ -32,7 +32,8 @@ pub(super) async fn watch(client: &ApiClient, watched: &Watched<'_>) -> Result<V
     loop {
         let run = client.run(watched.collection, watched.id, watched.number).await?;
         painter.paint(&run);
-        let over = text(&run, "state") != "running" && (!watched.until_settled || run["settled"] == true);
+        let over =
+            !matches!(text(&run, "state"), "queued" | "running") && (!watched.until_settled || run["settled"] == true);
         if over {
             return Ok(run);
         }

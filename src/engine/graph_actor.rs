@@ -157,9 +157,14 @@ impl GraphActor {
         };
         let receipt = self.journal.append(self.run.run_id, record);
         let succeeded = outcome == RunOutcome::Succeeded;
-        self.follow(&Milestone::Finished { succeeded, elapsed }, Some(receipt));
+        let stopped_by = self.cause_without_job();
+        self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, Some(receipt));
         self.log_the_end(outcome, elapsed);
         self.leave(elapsed);
+    }
+
+    fn cause_without_job(&self) -> Option<JobFailure> {
+        self.first_cause.as_ref().filter(|cause| cause.step.is_none()).map(|cause| cause.failure.clone())
     }
 
     /// The final word; the outbox goes on alone until it is empty.
@@ -193,7 +198,9 @@ impl Actor for GraphActor {
             self.finished = true;
             let elapsed = Duration::from_millis(end.elapsed_ms.unsigned_abs());
             let succeeded = end.outcome == RunOutcome::Succeeded;
-            self.follow(&Milestone::Finished { succeeded, elapsed }, None);
+            self.first_cause = end.cause.clone();
+            let stopped_by = self.cause_without_job();
+            self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, None);
             self.leave(elapsed);
             ctx.stop();
             return;
@@ -223,7 +230,7 @@ impl Actor for GraphActor {
         for node in self.nodes.iter().flatten() {
             node.do_send(StopJob);
         }
-        let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "the analysis stopped unexpectedly");
+        let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "The analysis stopped unexpectedly");
         self.first_cause.get_or_insert(Cause { step: None, failure });
         self.finish(Outcome::Failed { first: 0 });
     }
@@ -273,7 +280,7 @@ impl Handler<DeadlinePassed> for GraphActor {
     type Result = ();
 
     fn handle(&mut self, _: DeadlinePassed, ctx: &mut Self::Context) {
-        let failure = JobFailure::new(FailureKind::TimedOut, "the analysis did not finish before its deadline");
+        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
         self.first_cause.get_or_insert(Cause { step: None, failure });
         let actions = self.progress.stop();
         self.act_on(actions, ctx);

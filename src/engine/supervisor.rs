@@ -131,6 +131,7 @@ impl AnalysisSupervisor {
         }
         runs.running += 1;
         let Ready { run, graph, before } = ready;
+        drop(self.journal.append(run.run_id, Record::Begun));
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
         let address = ctx.address();
         let gate = self
@@ -228,7 +229,6 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         let OpenRun { run_id, number, plan, reused_ids, progress, age } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
-        drop(self.journal.append(run_id, Record::Resumed));
         self.open += 1;
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         let now = Instant::now();

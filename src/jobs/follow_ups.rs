@@ -20,8 +20,9 @@ pub(super) fn follow_ups(run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> 
         Milestone::JobFailed { job, failure } => {
             vec![Delivery::Notice(notices::job_failed(playbook, run.job(*job), failure))]
         }
-        Milestone::Finished { succeeded, elapsed } => {
+        Milestone::Finished { succeeded, stopped_by, elapsed } => {
             let mut deliveries = closing_records(run, *succeeded, elapsed.as_millis() as i64);
+            deliveries.extend(stopped_by.iter().map(|cause| Delivery::Notice(notices::stopped(playbook, cause))));
             deliveries.extend(notices::analysis_finished(playbook, *succeeded).map(Delivery::Notice));
             deliveries
         }

@@ -28,6 +28,11 @@ pub fn job_failed(playbook: &Playbook, job: &Job, failure: &JobFailure) -> Notic
     error(format!("{} for the {noun} with ID: {}", public_text(job, failure), playbook.id.text()))
 }
 
+/// What is told when an analysis was ended by something other than a job.
+pub fn stopped(playbook: &Playbook, cause: &JobFailure) -> Notice {
+    error(format!("{} for the {} with ID: {}", inert(&cause.message), playbook.space.as_str(), playbook.id.text()))
+}
+
 /// The last notice of an analysis; an ingestion has none.
 pub fn analysis_finished(playbook: &Playbook, succeeded: bool) -> Option<Notice> {
     match (playbook.space, succeeded) {

@@ -31,6 +31,8 @@ pub enum Milestone {
     Finished {
         /// Whether every job ended well.
         succeeded: bool,
+        /// What ended it, if no job did.
+        stopped_by: Option<JobFailure>,
         /// From acceptance to the end of the last job.
         elapsed: Duration,
     },

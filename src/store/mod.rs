@@ -175,7 +175,7 @@ pub struct Filter {
     pub space: Space,
     /// Only runs of this tenant.
     pub tenant: Option<String>,
-    /// Only runs in this state: `running`, `succeeded`, `failed` or `stopped`.
+    /// Only runs in this state: `queued`, `running`, `succeeded`, `failed` or `stopped`.
     pub state: Option<String>,
     /// Only runs with a smaller run id (the cursor of the page before).
     pub before: Option<i64>,

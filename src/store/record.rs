@@ -24,8 +24,8 @@ pub struct Entry {
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
     Accepted,
-    /// The run goes on after the process was started again.
-    Resumed,
+    /// The run's actors begin: at once or when its turn comes, and again after each start of the process.
+    Begun,
     /// An attempt is about to be started at a service under this id: nothing was sent before this was durable.
     JobStarting {
         /// Which job.

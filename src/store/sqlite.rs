@@ -88,6 +88,10 @@ pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) 
             let cause = cause.as_ref().map(|cause| cause.failure.message.as_str());
             finish(db, run_id, at, *outcome, cause)?;
         }
+        Record::Begun => {
+            db.prepare_cached("UPDATE runs SET state = 'running' WHERE run_id = ?1 AND state = 'queued'")?
+                .execute([run_id])?;
+        }
         Record::Settled => {
             db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1")?.execute([run_id])?;
         }
@@ -98,7 +102,7 @@ pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) 
 
 fn finish(db: &Connection, run_id: i64, at: Millis, outcome: RunOutcome, cause: Option<&str>) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "UPDATE runs SET state = ?2, finished_at = ?3, cause = ?4 WHERE run_id = ?1 AND state = 'running'",
+        "UPDATE runs SET state = ?2, finished_at = ?3, cause = ?4 WHERE run_id = ?1 AND finished_at IS NULL",
     )?
     .execute(params![run_id, outcome.as_str(), at, cause])?;
     Ok(())
@@ -118,7 +122,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
     let space = submission.space.as_str();
     let last = db
         .prepare_cached(
-            "SELECT run_id, number, tenant, digest, state = 'running' FROM runs
+            "SELECT run_id, number, tenant, digest, finished_at IS NULL FROM runs
              WHERE space = ?1 AND id_key = ?2 ORDER BY number DESC LIMIT 1",
         )?
         .query_row(params![space, submission.id_key], |row| {
@@ -148,7 +152,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         serde_json::to_string(&reused_ids).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     db.prepare_cached(
         "INSERT INTO runs (space, id_key, number, id_text, tenant, digest, document, reused_ids, state, accepted_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9)",
     )?
     .execute(params![
         space,
