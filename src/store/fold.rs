@@ -215,8 +215,12 @@ impl RunProgress {
                     job.failure = Some(failure.clone());
                 }
             }
-            Record::JobSkipped { job } => drop(self.end_job(*job, JobPhase::Skipped, 0, entry)?),
-            Record::JobCancelled { job, attempt } => drop(self.end_job(*job, JobPhase::Cancelled, *attempt, entry)?),
+            Record::JobSkipped { job } => {
+                self.end_job(*job, JobPhase::Skipped, 0, entry)?;
+            }
+            Record::JobCancelled { job, attempt } => {
+                self.end_job(*job, JobPhase::Cancelled, *attempt, entry)?;
+            }
             Record::Warning { job, code, text } => self.warnings.push((*job, code.clone(), text.clone())),
             Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
                 self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
