@@ -50,6 +50,22 @@ struct Slot {
     heard: Option<EdgeOutcome>,
 }
 
+impl Slot {
+    fn output(&self) -> Option<Arc<JobOutput>> {
+        match &self.heard {
+            Some(EdgeOutcome::Succeeded(output)) => Some(Arc::clone(output)),
+            _ => None,
+        }
+    }
+
+    fn output_of(&self, job: JobIndex) -> Option<Arc<JobOutput>> {
+        if self.from as JobIndex == job { self.output() } else { None }
+    }
+}
+
+/// Joins up to this wide are searched slot by slot; a map pays off beyond.
+const SEARCHED_IN_ORDER: usize = 8;
+
 /// Counts the messages of a job's incoming edges.
 #[derive(Debug)]
 pub struct InputBuffer {
@@ -107,15 +123,12 @@ impl InputBuffer {
 
     /// Outputs of the predecessors that have succeeded, in the order and with the repetitions of `from`.
     pub fn inputs(&self, from: &[JobIndex]) -> Vec<Arc<JobOutput>> {
-        let outputs: HashMap<JobIndex, &Arc<JobOutput>> = self
-            .slots
-            .iter()
-            .filter_map(|slot| match &slot.heard {
-                Some(EdgeOutcome::Succeeded(output)) => Some((slot.from as JobIndex, output)),
-                _ => None,
-            })
-            .collect();
-        from.iter().filter_map(|job| outputs.get(job).map(|output| Arc::clone(output))).collect()
+        if self.slots.len() <= SEARCHED_IN_ORDER {
+            return from.iter().filter_map(|job| self.slots.iter().find_map(|slot| slot.output_of(*job))).collect();
+        }
+        let outputs: HashMap<JobIndex, Arc<JobOutput>> =
+            self.slots.iter().filter_map(|slot| Some((slot.from as JobIndex, slot.output()?))).collect();
+        from.iter().filter_map(|job| outputs.get(job).cloned()).collect()
     }
 }
 
