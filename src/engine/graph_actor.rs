@@ -75,7 +75,9 @@ impl GraphActor {
     fn wire(&mut self, ctx: &mut Context<Self>) {
         let Some(wiring) = &mut self.wiring else { return };
         if wiring.spawn_some(&mut self.nodes) {
-            ctx.notify(GoOnWiring);
+            // a message to itself would be handled before anybody else has a turn
+            let others = tokio::task::yield_now().into_actor(self);
+            ctx.spawn(others.map(|(), graph, ctx| graph.wire(ctx)));
         } else {
             self.wiring = None;
         }
@@ -205,19 +207,6 @@ impl Handler<JobFinished> for GraphActor {
             JobReport::Skipped | JobReport::Cancelled => {}
         }
         self.act_on(actions, ctx);
-    }
-}
-
-/// The graph reminds itself to spawn more nodes after others had their turn.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct GoOnWiring;
-
-impl Handler<GoOnWiring> for GraphActor {
-    type Result = ();
-
-    fn handle(&mut self, _: GoOnWiring, ctx: &mut Self::Context) {
-        self.wire(ctx);
     }
 }
 
