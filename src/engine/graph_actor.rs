@@ -103,6 +103,13 @@ impl GraphActor {
         }
     }
 
+    fn stop_at_deadline(&mut self, ctx: &mut Context<Self>) {
+        let failure = JobFailure::new(FailureKind::TimedOut, "the analysis did not finish before its deadline");
+        self.first_cause.get_or_insert(Cause { step: None, failure });
+        let actions = self.progress.stop();
+        self.act_on(actions, ctx);
+    }
+
     fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
         if let Some(outbox) = &mut self.outbox {
             outbox.follow(milestone, receipt);
@@ -156,7 +163,13 @@ impl Actor for GraphActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow(&Milestone::Accepted, None);
         if let Some(deadline) = self.run.playbook.options.deadline {
-            ctx.notify_later(DeadlinePassed, deadline);
+            // the run may have waited in line since its acceptance
+            let left = deadline.saturating_sub(self.run.accepted.elapsed());
+            if left.is_zero() {
+                self.stop_at_deadline(ctx);
+                return;
+            }
+            ctx.notify_later(DeadlinePassed, left);
         }
         let Some((graph, runner, gate)) = self.setup.take() else { return };
         let context = NodeContext {
@@ -219,9 +232,6 @@ impl Handler<DeadlinePassed> for GraphActor {
     type Result = ();
 
     fn handle(&mut self, _: DeadlinePassed, ctx: &mut Self::Context) {
-        let failure = JobFailure::new(FailureKind::TimedOut, "the analysis did not finish before its deadline");
-        self.first_cause.get_or_insert(Cause { step: None, failure });
-        let actions = self.progress.stop();
-        self.act_on(actions, ctx);
+        self.stop_at_deadline(ctx);
     }
 }
