@@ -183,9 +183,10 @@ impl Actor for GraphActor {
         self.wire(ctx);
     }
 
-    /// A graph that dies early takes its nodes with it and still says its final word.
+    /// A graph that dies of a panic takes its nodes with it and still says its final word. One that is stopped because
+    /// the process ends says nothing: its analysis has not ended, the journal has it as running.
     fn stopped(&mut self, _: &mut Self::Context) {
-        if self.finished {
+        if self.finished || !std::thread::panicking() {
             return;
         }
         for node in self.nodes.iter().flatten() {
