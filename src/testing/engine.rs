@@ -27,7 +27,7 @@ impl TestEngine {
 
     /// An engine with other limits. Pauses the clock: from now on time passes only while everybody waits for it.
     pub fn with(runner: &ScriptedRunner, limits: EngineLimits) -> Self {
-        tokio::time::pause();
+        super::freeze_time();
         runner.begin();
         let journal = MemoryJournal::new();
         let port: Arc<dyn Journal> = Arc::new(journal.clone());

@@ -33,6 +33,7 @@ mod script;
 mod shapes;
 mod sketch;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 pub use engine::TestEngine;
@@ -45,6 +46,19 @@ pub use sketch::{Sketch, graph_of};
 
 /// How much virtual time something may take before the test fails: more than any time limit of the product.
 pub const PATIENCE: Duration = Duration::from_secs(400 * 86_400);
+
+thread_local! {
+    /// The actix system of this thread whose clock stands still already.
+    static FROZEN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Pauses the clock of the running system, once.
+pub fn freeze_time() {
+    let system = actix::System::current().id();
+    if FROZEN.replace(Some(system)) != Some(system) {
+        tokio::time::pause();
+    }
+}
 
 /// Resolves when nobody has anything to do but to wait for time to pass. Needs the paused clock.
 pub async fn quiet() {
