@@ -117,13 +117,13 @@ impl Admission {
         let mut passed_over = 0;
         while passed_over < self.turns.len() && self.in_flight.len() < self.limits.total {
             let Some(tenant) = self.turns.pop_front() else { break };
-            match self.next_of(&tenant) {
-                Some(request) => {
-                    granted.push(request.ticket);
-                    self.take(request);
-                    passed_over = 0;
-                }
-                None => passed_over += 1,
+            if let Some(request) = self.next_of(&tenant) {
+                granted.push(request.ticket);
+                self.take(request);
+                passed_over = 0;
+            } else if self.lines.contains_key(&tenant) {
+                // only who stays in the round counts: who leaves makes the round shorter
+                passed_over += 1;
             }
             if self.lines.contains_key(&tenant) {
                 self.turns.push_back(tenant);
@@ -287,6 +287,15 @@ mod tests {
         assert!(gate.ask(request("aaa", 2, 0)));
         assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 1 }]);
         assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), [Ticket { run_id: 1, job: 2 }]);
+    }
+
+    #[test]
+    fn a_tenant_that_left_its_line_does_not_cost_the_next_one_its_turn() {
+        let mut gate = gate(1, 9, 9);
+        assert!(gate.ask(request("aaa", 1, 0)));
+        assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("bbb", 2, 0)));
+        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
+        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 2, job: 0 }]);
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl GraphActor {
     fn wire(&mut self, ctx: &mut Context<Self>) {
         let Some(wiring) = &mut self.wiring else { return };
         if wiring.spawn_some(&mut self.nodes) {
-            ctx.notify(GoOnWiring);
+            // a message to itself would be handled before anybody else has a turn
+            let others = tokio::task::yield_now().into_actor(self);
+            ctx.spawn(others.map(|(), graph, ctx| graph.wire(ctx)));
         } else {
             self.wiring = None;
         }
@@ -133,6 +135,13 @@ impl GraphActor {
         let step = Some(self.run.job(job).step.text().to_owned());
         self.first_cause.get_or_insert_with(|| Cause { step, failure: failure.clone() });
         self.follow(&Milestone::JobFailed { job, failure }, receipt);
+    }
+
+    fn stop_at_deadline(&mut self, ctx: &mut Context<Self>) {
+        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
+        self.first_cause.get_or_insert(Cause { step: None, failure });
+        let actions = self.progress.stop();
+        self.act_on(actions, ctx);
     }
 
     fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
@@ -206,7 +215,13 @@ impl Actor for GraphActor {
             return;
         }
         if let Some(deadline) = self.run.playbook.options.deadline {
-            ctx.notify_later(DeadlinePassed, deadline.saturating_sub(self.run.accepted.elapsed()));
+            // the run may have waited in line since its acceptance
+            let left = deadline.saturating_sub(self.run.accepted.elapsed());
+            if left.is_zero() {
+                self.stop_at_deadline(ctx);
+                return;
+            }
+            ctx.notify_later(DeadlinePassed, left);
         }
         let Some((graph, runner, gate)) = self.setup.take() else { return };
         let context = NodeContext {
@@ -222,9 +237,10 @@ impl Actor for GraphActor {
         self.wire(ctx);
     }
 
-    /// A graph that dies early takes its nodes with it and still says its final word.
+    /// A graph that dies of a panic takes its nodes with it and still says its final word. One that is stopped because
+    /// the process ends says nothing: its analysis has not ended, the journal has it as running.
     fn stopped(&mut self, _: &mut Self::Context) {
-        if self.finished {
+        if self.finished || !std::thread::panicking() {
             return;
         }
         for node in self.nodes.iter().flatten() {
@@ -258,19 +274,6 @@ impl Handler<JobFinished> for GraphActor {
     }
 }
 
-/// The graph reminds itself to spawn more nodes after others had their turn.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct GoOnWiring;
-
-impl Handler<GoOnWiring> for GraphActor {
-    type Result = ();
-
-    fn handle(&mut self, _: GoOnWiring, ctx: &mut Self::Context) {
-        self.wire(ctx);
-    }
-}
-
 /// The time limit of the whole run is over.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -280,9 +283,6 @@ impl Handler<DeadlinePassed> for GraphActor {
     type Result = ();
 
     fn handle(&mut self, _: DeadlinePassed, ctx: &mut Self::Context) {
-        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
-        self.first_cause.get_or_insert(Cause { step: None, failure });
-        let actions = self.progress.stop();
-        self.act_on(actions, ctx);
+        self.stop_at_deadline(ctx);
     }
 }

@@ -199,9 +199,10 @@ impl Actor for NodeActor {
         self.act_on(verdict, ctx);
     }
 
-    /// Runs after a panic too, while unwinding: keep it to this one call.
+    /// Speaks only after a panic, while unwinding: keep it to this one call. A node that is stopped because the process
+    /// ends has not failed: recovery will take its job up again.
     fn stopped(&mut self, _: &mut Self::Context) {
-        if !matches!(self.phase, Phase::Reported) {
+        if !matches!(self.phase, Phase::Reported) && std::thread::panicking() {
             let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "the job stopped unexpectedly");
             self.conclude(JobReport::Failed(failure));
         }

@@ -6,7 +6,7 @@
 //! A delivery waits for the commit of what it follows from. A notice waits for the records of its own milestone, records
 //! never wait for notices.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -70,9 +70,14 @@ impl Outbox {
         Self { run, runner, records, notices, record_count: 0, notice_count: 0, before }
     }
 
-    /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable.
+    /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable. A runner that
+    /// panics while it decides costs this milestone its records and notices, not the analysis its graph.
     pub(super) fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
-        let deliveries = self.runner.follow_ups(&self.run, milestone);
+        let decided = catch_unwind(AssertUnwindSafe(|| self.runner.follow_ups(&self.run, milestone)));
+        let deliveries = decided.unwrap_or_else(|panic| {
+            self.log_loss(&text_of(panic.as_ref()));
+            Vec::new()
+        });
         if deliveries.is_empty() {
             return;
         }
@@ -94,6 +99,11 @@ impl Outbox {
             // the lanes live as long as this sender, so a closed lane means that the thread is shutting down
             drop(lane.send(Item { number, delivery, committed: committed.clone(), after_record }));
         }
+    }
+
+    fn log_loss(&self, why: &str) {
+        let playbook = &self.run.playbook;
+        log::error!("tenant={} {}={}: nothing is told: {why}", playbook.tenant, playbook.space.as_str(), playbook.id);
     }
 }
 

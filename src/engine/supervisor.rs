@@ -1,11 +1,13 @@
 //! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::clock::Instant;
 use actix::prelude::*;
+use futures::FutureExt;
 
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
@@ -14,6 +16,7 @@ use super::messages::{
     SubmitError, Ticket,
 };
 use super::node_actor::Gate;
+use super::panics::text_of;
 use crate::graph::JobGraph;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
@@ -285,7 +288,14 @@ impl Handler<AnnounceRefusal> for AnalysisSupervisor {
 
     fn handle(&mut self, message: AnnounceRefusal, ctx: &mut Self::Context) {
         let AnnounceRefusal { analysis, notices } = message;
-        let announced = self.runner.announce_refusal(analysis, notices);
-        ctx.spawn(announced.into_actor(self));
+        let runner = Rc::clone(&self.runner);
+        // best effort: a panic here must not end the engine
+        let announced =
+            AssertUnwindSafe(async move { runner.announce_refusal(analysis, notices).await }).catch_unwind();
+        ctx.spawn(announced.into_actor(self).map(|announced, _, _| {
+            if let Err(panic) = announced {
+                log::warn!("a refusal was not announced: {}", text_of(panic.as_ref()));
+            }
+        }));
     }
 }

@@ -1,1 +1,47 @@
 //! One integration binary.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint cannot see")]
+
+mod actix_facts;
+mod architecture;
+mod durability;
+mod failure;
+mod graph;
+mod model;
+mod node;
+mod shapes;
+mod sqlite;
+mod supervisor;
+mod tenancy;
+mod time_limits;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use orchestrator::engine::EngineLimits;
+use orchestrator::engine::admission::SlotLimits;
+use orchestrator::ports::RunSpec;
+use orchestrator::testing::Sketch;
+
+/// Seconds, for short.
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The usual limits with other slots.
+fn slots(change: impl FnOnce(&mut SlotLimits)) -> EngineLimits {
+    let mut slots = SlotLimits::default();
+    change(&mut slots);
+    EngineLimits { slots: Some(slots), ..EngineLimits::default() }
+}
+
+/// Run 1 of a sketch, for tests of one actor.
+fn run_of(sketch: &Sketch) -> Rc<RunSpec> {
+    Rc::new(RunSpec {
+        run_id: 1,
+        number: 1,
+        playbook: sketch.plan().playbook.into(),
+        accepted: actix::clock::Instant::now(),
+        reused_ids: Default::default(),
+    })
+}

@@ -1,0 +1,292 @@
+//! A journal in memory: decides like the real one, keeps what was written, and can be held back or broken.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::clock::Instant;
+use tokio::sync::{oneshot, watch};
+
+use crate::playbook::Space;
+use crate::store::record::{Cause, RunOutcome};
+use crate::store::{Acceptance, Entry, Journal, JournalError, Receipt, Record, RunProgress, Submission};
+
+/// A [`Journal`] for tests. Clones share the same journal.
+#[derive(Clone)]
+pub struct MemoryJournal {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    began: Instant,
+    written: Vec<Entry>,
+    runs: Vec<Run>,
+    /// Owner of each job id, and the services it was sent to.
+    job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
+    mode: Mode,
+    /// What waits to become durable, in order.
+    held: Vec<Held>,
+}
+
+/// One accepted run.
+struct Run {
+    space: Space,
+    id_key: String,
+    number: u32,
+    tenant: String,
+    digest: [u8; 32],
+    running: bool,
+}
+
+#[derive(Clone, PartialEq)]
+enum Mode {
+    AtOnce,
+    Holding,
+    Failing(String),
+}
+
+enum Held {
+    Accept(Box<Submission>, oneshot::Sender<Result<Acceptance, JournalError>>),
+    Append(Box<Entry>, oneshot::Sender<Result<u64, JournalError>>),
+}
+
+/// How a run ended, as its last record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// How.
+    pub outcome: RunOutcome,
+    /// The first cause unless it succeeded.
+    pub cause: Option<Cause>,
+    /// From acceptance to the end of the last job.
+    pub elapsed: std::time::Duration,
+}
+
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryJournal {
+    /// An empty journal whose receipts are ready at once.
+    pub fn new() -> Self {
+        let state = State {
+            began: Instant::now(),
+            written: Vec::new(),
+            runs: Vec::new(),
+            job_ids: HashMap::new(),
+            mode: Mode::AtOnce,
+            held: Vec::new(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::channel(()).0 }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing becomes durable until it is released.
+    pub fn hold(&self) {
+        self.state().mode = Mode::Holding;
+    }
+
+    /// Makes the oldest `count` commands that wait durable.
+    pub fn release(&self, count: usize) {
+        let mut state = self.state();
+        let count = count.min(state.held.len());
+        let released: Vec<Held> = state.held.drain(..count).collect();
+        released.into_iter().for_each(|held| state.commit(held));
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Makes everything durable that waits, and everything that comes at once.
+    pub fn release_all(&self) {
+        self.state().mode = Mode::AtOnce;
+        self.release(usize::MAX);
+    }
+
+    /// From now on nothing can be written; what waits is refused too.
+    pub fn fail(&self, why: &str) {
+        let mut state = self.state();
+        state.mode = Mode::Failing(why.to_owned());
+        let error = JournalError::Write(why.to_owned());
+        for held in std::mem::take(&mut state.held) {
+            match held {
+                Held::Accept(_, reply) => drop(reply.send(Err(error.clone()))),
+                Held::Append(_, reply) => drop(reply.send(Err(error.clone()))),
+            }
+        }
+    }
+
+    /// Records that are durable, in order.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.state().written.clone()
+    }
+
+    /// Records that were appended and are held back, in order.
+    pub fn held(&self) -> Vec<Record> {
+        let records = |held: &Held| match held {
+            Held::Accept(..) => Record::Accepted,
+            Held::Append(entry, _) => entry.record.clone(),
+        };
+        self.state().held.iter().map(records).collect()
+    }
+
+    /// Durable records of a run.
+    pub fn records(&self, run_id: i64) -> Vec<Record> {
+        let of_run = |entry: &&Entry| entry.run_id == run_id;
+        self.state().written.iter().filter(of_run).map(|entry| entry.record.clone()).collect()
+    }
+
+    /// Key of the newest run of an analysis.
+    pub fn newest_run(&self, id: &str) -> Option<i64> {
+        let key = id.to_lowercase();
+        self.state().runs.iter().rposition(|run| run.id_key == key).map(|at| at as i64 + 1)
+    }
+
+    /// The state of a run of so many jobs, folded from its durable records.
+    ///
+    /// # Panics
+    /// When a record names a job that the run does not have.
+    pub fn progress(&self, run_id: i64, jobs: usize) -> RunProgress {
+        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| entry.run_id == run_id).collect();
+        RunProgress::fold(jobs, &entries).expect("records name jobs of their run")
+    }
+
+    /// How a run ended, if it did.
+    pub fn end_of(&self, run_id: i64) -> Option<End> {
+        self.records(run_id).into_iter().find_map(|record| match record {
+            Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
+                Some(End { outcome, cause, elapsed: std::time::Duration::from_millis(elapsed_ms as u64) })
+            }
+            _ => None,
+        })
+    }
+
+    /// Runs that were accepted and have records or notices to deliver, or jobs to do.
+    pub fn unsettled(&self) -> Vec<i64> {
+        let state = self.state();
+        let settled =
+            |run_id: i64| state.written.iter().any(|entry| entry.run_id == run_id && entry.record == Record::Settled);
+        (1..=state.runs.len() as i64).filter(|run_id| !settled(*run_id)).collect()
+    }
+
+    /// Waits until the durable records satisfy a condition; answers whether they did within the patience of tests.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&Self) -> bool) -> bool {
+        let mut changes = self.changed.subscribe();
+        let waiting = async {
+            while !condition(self) {
+                // the sender lives in `self`
+                drop(changes.changed().await);
+            }
+        };
+        actix::clock::timeout(super::PATIENCE, waiting).await.is_ok()
+    }
+}
+
+impl State {
+    fn entry(&self, run_id: i64, record: Record) -> Entry {
+        Entry { seq: 0, run_id, at: self.began.elapsed().as_millis() as i64, record }
+    }
+
+    fn write(&mut self, mut entry: Entry) -> u64 {
+        entry.seq = self.written.len() as u64 + 1;
+        if matches!(entry.record, Record::AnalysisFinished { .. })
+            && let Some(run) = self.runs.get_mut(entry.run_id as usize - 1)
+        {
+            run.running = false;
+        }
+        self.written.push(entry);
+        self.written.len() as u64
+    }
+
+    fn commit(&mut self, held: Held) {
+        // nobody may be waiting for a receipt
+        match held {
+            Held::Accept(submission, reply) => {
+                let acceptance = self.decide(&submission);
+                drop(reply.send(Ok(acceptance)));
+            }
+            Held::Append(entry, reply) => {
+                let seq = self.write(*entry);
+                drop(reply.send(Ok(seq)));
+            }
+        }
+    }
+
+    fn decide(&mut self, submission: &Submission) -> Acceptance {
+        let same_id = |run: &&Run| run.space == submission.space && run.id_key == submission.id_key;
+        let at = self.runs.iter().rposition(|run| same_id(&run));
+        let number = match at.map(|at| (at, &self.runs[at])) {
+            Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
+            Some((at, run)) if run.running && run.digest == submission.digest => {
+                return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
+            }
+            Some((_, run)) if run.running => return Acceptance::IdInUse,
+            Some((_, run)) => run.number + 1,
+            None => 1,
+        };
+        let foreign = |sent: &&crate::store::SentJobId| {
+            self.job_ids.get(&sent.key).is_some_and(|(owner, _)| *owner != submission.tenant)
+        };
+        if let Some(sent) = submission.job_ids.iter().find(foreign) {
+            return Acceptance::JobIdInUse { job: sent.job };
+        }
+        let mut reused_ids = BTreeSet::new();
+        for sent in &submission.job_ids {
+            let (_, services) =
+                self.job_ids.entry(sent.key.clone()).or_insert_with(|| (submission.tenant.clone(), BTreeSet::new()));
+            if !services.insert(sent.service) {
+                reused_ids.insert(sent.job);
+            }
+        }
+        self.runs.push(Run {
+            space: submission.space,
+            id_key: submission.id_key.clone(),
+            number,
+            tenant: submission.tenant.clone(),
+            digest: submission.digest,
+            running: true,
+        });
+        let run_id = self.runs.len() as i64;
+        let accepted = self.entry(run_id, Record::Accepted);
+        self.write(accepted);
+        Acceptance::New { run_id, number, reused_ids }
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn accept(&self, submission: Submission) -> Receipt<Acceptance> {
+        let mut state = self.state();
+        let receipt = match state.mode.clone() {
+            Mode::AtOnce => Receipt::ready(state.decide(&submission)),
+            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Write(why)))),
+            Mode::Holding => {
+                let (reply, receipt) = oneshot::channel();
+                state.held.push(Held::Accept(Box::new(submission), reply));
+                Receipt::Pending(receipt)
+            }
+        };
+        drop(state);
+        self.changed.send_replace(());
+        receipt
+    }
+
+    fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
+        let mut state = self.state();
+        let entry = state.entry(run_id, record);
+        let receipt = match state.mode.clone() {
+            Mode::AtOnce => Receipt::ready(state.write(entry)),
+            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Write(why)))),
+            Mode::Holding => {
+                let (reply, receipt) = oneshot::channel();
+                state.held.push(Held::Append(Box::new(entry), reply));
+                Receipt::Pending(receipt)
+            }
+        };
+        drop(state);
+        self.changed.send_replace(());
+        receipt
+    }
+}

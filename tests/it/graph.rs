@@ -1,0 +1,78 @@
+//! One graph with its nodes and a probe for a supervisor.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use orchestrator::engine::messages::AnalysisFinished;
+use orchestrator::engine::{GraphActor, GraphSetup};
+use orchestrator::store::RunProgress;
+use orchestrator::store::record::RunOutcome;
+use orchestrator::testing::{MemoryJournal, Probe, ScriptedRunner, Sketch, freeze_time, graph_of, probe, quiet};
+
+use crate::{run_of, secs};
+
+struct Stage {
+    graph: Addr<GraphActor>,
+    journal: MemoryJournal,
+    supervisor: Probe<AnalysisFinished>,
+    settled: Rc<Cell<u32>>,
+}
+
+fn stage(sketch: &Sketch, jobs: &ScriptedRunner) -> Stage {
+    freeze_time();
+    let (journal, supervisor, settled) = (MemoryJournal::new(), probe(), Rc::new(Cell::new(0)));
+    let counted = Rc::clone(&settled);
+    let graph = sketch.plan().graph;
+    let setup = GraphSetup {
+        run: run_of(sketch),
+        before: RunProgress::new(graph.len()),
+        graph,
+        runner: Rc::new(jobs.clone()),
+        journal: Arc::new(journal.clone()),
+        supervisor: supervisor.weak(),
+        gate: None,
+        settled: Box::new(move || counted.set(counted.get() + 1)),
+    };
+    Stage { graph: GraphActor::new(setup).start(), journal, supervisor, settled }
+}
+
+#[actix::test]
+async fn a_graph_says_its_final_word_once_and_stops() {
+    let mut stage = stage(&graph_of("1,2 -> 3 -> 4,5 -> 6"), &ScriptedRunner::new());
+    assert_eq!(stage.supervisor.next().await.run_id, 1);
+    assert!(stage.supervisor.drain().await.is_empty());
+    assert!(!stage.graph.connected());
+    assert_eq!(stage.journal.end_of(1).unwrap().outcome, RunOutcome::Succeeded);
+    assert_eq!(stage.settled.get(), 1);
+}
+
+#[actix::test]
+async fn no_actor_is_left_after_success_failure_or_stop() {
+    for failing in ["", "2", "3"] {
+        let jobs = ScriptedRunner::new();
+        jobs.step(failing).panics("boom");
+        let mut stage = stage(&graph_of("1 -> 2,3 -> 4").option("deadline-s", 5), &jobs);
+        stage.supervisor.next().await;
+        quiet().await;
+        assert!(jobs.living_runs().is_empty(), "after a failure of {failing:?}");
+    }
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").never_returns();
+    let mut stage = stage(&graph_of("1 -> 2,3 -> 4").option("deadline-s", 5), &jobs);
+    stage.supervisor.next().await;
+    quiet().await;
+    assert!(jobs.living_runs().is_empty(), "after its deadline");
+    assert_eq!(stage.journal.end_of(1).unwrap().outcome, RunOutcome::Stopped);
+}
+
+#[actix::test]
+async fn milestones_come_in_order_around_the_jobs() {
+    let jobs = ScriptedRunner::new();
+    jobs.every().succeeds_after(secs(1));
+    let mut stage = stage(&graph_of("1 -> 2 -> 3"), &jobs);
+    stage.supervisor.next().await;
+    let texts: Vec<String> = jobs.milestones().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["accepted", "1 succeeded", "2 succeeded", "3 succeeded", "finished well"]);
+}
