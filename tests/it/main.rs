@@ -1,4 +1,5 @@
 //! One integration binary.
 
 mod peers;
+mod recipes;
 mod stack;
