@@ -35,7 +35,7 @@ pub(super) async fn choose(attempt: &Attempt, task: MlTask, args: &MlArgs, input
 /// The id goes out unchanged, a number as a number, unless the job needs a wire id of its own.
 fn job_id(attempt: &Attempt, wire_id: &str) -> Value {
     let id = &attempt.job().id;
-    if wire_id == id.key() { id.as_json() } else { json!(wire_id) }
+    if wire_id == id.text() { id.as_json() } else { json!(wire_id) }
 }
 
 /// `params` of the job with the algorithm's wire name; the text `false` is how the client says that AutoML shall choose.

@@ -78,11 +78,12 @@ pub fn document_id(run: &RunSpec, about: &DocumentOf<'_>) -> [u8; 12] {
 }
 
 /// The id under which a service gets a job (decision 11): the plain one for the first attempt of its first use there,
-/// otherwise one of its own, because the real services remember ids for ever.
+/// otherwise one of its own, because the real services remember ids for ever. AutoML's plain id keeps its case.
 pub fn wire_id(run: &RunSpec, job: JobIndex, attempt: u32, service: Service) -> String {
     let id = &run.job(job).id;
     if !service.has_wire_ids() || (attempt == 1 && !run.reused_ids.contains(&job)) {
-        return id.key().to_owned();
+        let plain = if service == Service::Automl { id.text() } else { id.key() };
+        return plain.to_owned();
     }
     suffixed_wire_id(run, job, attempt, 0)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::clock::{Instant, sleep};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::answers::{self, ProgressAnswer, StartAnswer};
@@ -22,6 +22,9 @@ use crate::ports::{
 
 /// Unusable answers in a row until a job has failed (decision 18).
 const UNUSABLE_ANSWERS: u32 = 3;
+
+/// What may not stand in a query or a path as it is; ids of the platform have nothing of it.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One attempt with everything it may use.
 pub(super) struct Attempt {
@@ -321,7 +324,7 @@ fn progress_question(path: &str, wire_id: &str) -> String {
 
 /// An id as a part of a query or a path.
 pub(super) fn encode(id: &str) -> String {
-    utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(id, ENCODED).to_string()
 }
 
 /// A kind needs more inputs than there are.

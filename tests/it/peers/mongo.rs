@@ -1,0 +1,105 @@
+//! A MongoDB-wire server and what tests ask of it.
+
+use std::future::Future;
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{ClientOptions, ServerAddress};
+
+use super::process::Process;
+use super::{Folder, free_port, venv, wait_for};
+
+/// How long a server may take to come up on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// A running server; ended with the value.
+pub(crate) struct Mongo {
+    _process: Process,
+    port: u16,
+}
+
+impl Mongo {
+    /// The server that all tests of this binary share: every test has a tenant and an analysis id of its own.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Mongo> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let folder = Folder::new("mongo");
+            let mongo = Self::serve(folder.path(), free_port(), true);
+            // the server's watchdog removes it: values in statics are never dropped
+            std::mem::forget(folder);
+            mongo
+        })
+    }
+
+    /// A server on this directory and port, which keeps its data for the next one.
+    pub(crate) fn start(directory: &Path, port: u16) -> Self {
+        Self::serve(directory, port, false)
+    }
+
+    fn serve(directory: &Path, port: u16, scratch: bool) -> Self {
+        let mut process = Process::start(&venv::program("secantusd-py"), scratch.then_some(directory), |command| {
+            command.args(["--host", "127.0.0.1", "--log-level", "ERROR", "--cache-size", "128M"]);
+            command.args(["--port", &port.to_string(), "--storage-path"]).arg(directory.join("data"));
+            command.current_dir(directory);
+        });
+        wait_for("the MongoDB server listens", START, || {
+            assert_eq!(process.ended(), None, "the MongoDB server ended: {}", process.said());
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self { _process: process, port }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Inserts one document.
+    pub(crate) fn insert(&self, database: &str, collection: &str, document: Document) {
+        self.ask(|client| async move {
+            client.database(database).collection(collection).insert_one(document).await.expect("inserted");
+        });
+    }
+
+    /// Documents that match, in the order of their insertion.
+    pub(crate) fn find(&self, database: &str, collection: &str, filter: Document) -> Vec<Document> {
+        self.ask(|client| async move {
+            let mut cursor =
+                client.database(database).collection::<Document>(collection).find(filter).await.expect("found");
+            let mut found = Vec::new();
+            while cursor.advance().await.expect("the next document") {
+                found.push(cursor.deserialize_current().expect("a document"));
+            }
+            found
+        })
+    }
+
+    /// What the web application saves before it submits an analysis.
+    pub(crate) fn deploy(&self, analysis: &str, tenant: &str) {
+        let entry = doc! {"analysisid": analysis, "name": "a test", "databaseid": tenant, "jobs": []};
+        self.insert("UIDB", "pipelines", entry);
+    }
+
+    /// The web application's entry of an analysis.
+    pub(crate) fn pipeline(&self, analysis: &str) -> Document {
+        let found = self.find("UIDB", "pipelines", doc! {"analysisid": analysis});
+        assert_eq!(found.len(), 1, "one entry for {analysis}: {found:?}");
+        found.into_iter().next().unwrap_or_default()
+    }
+
+    fn ask<T, F: Future<Output = T>>(&self, question: impl FnOnce(Client) -> F) -> T {
+        let server = ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: Some(self.port) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let options = ClientOptions::builder()
+                .hosts(vec![server])
+                .direct_connection(true)
+                .server_selection_timeout(Duration::from_secs(20))
+                .build();
+            question(Client::with_options(options).expect("options")).await
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! A child process that cannot outlive the tests, however they end.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Runs a command and ends it when standard input closes, which happens when the parent is gone for whatever reason.
+const WATCHDOG: &str = r"
+import subprocess, sys, threading, os, shutil
+folder, command = sys.argv[1], sys.argv[2:]
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+def watch():
+    sys.stdin.buffer.read()
+    child.kill()
+threading.Thread(target=watch, daemon=True).start()
+code = child.wait()
+if folder:
+    shutil.rmtree(folder, ignore_errors=True)
+os._exit(code if code >= 0 else 128 - code)
+";
+
+/// A running command with everything it has said.
+pub(super) struct Process {
+    watchdog: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Process {
+    /// Starts a program; `configure` adds arguments and environment. `scratch` is removed when the program has ended.
+    pub(super) fn start(program: &Path, scratch: Option<&Path>, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new("python3");
+        command.arg("-c").arg(WATCHDOG).arg(scratch.unwrap_or(Path::new(""))).arg(program);
+        configure(&mut command);
+        let mut watchdog = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program:?} cannot be started: {error}; install Python 3"));
+        let said = Arc::new(Mutex::new(String::new()));
+        let (listening, stderr) = (Arc::clone(&said), watchdog.stderr.take().expect("stderr is piped"));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let mut said = listening.lock().unwrap_or_else(PoisonError::into_inner);
+                said.push_str(&String::from_utf8_lossy(&line));
+                said.push('\n');
+            }
+        });
+        Self { watchdog, said }
+    }
+
+    /// Everything on stderr so far.
+    pub(super) fn said(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it has ended by itself, and with which code.
+    pub(super) fn ended(&mut self) -> Option<i32> {
+        self.watchdog.try_wait().ok().flatten().map(|status| status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        drop(self.watchdog.wait());
+    }
+}

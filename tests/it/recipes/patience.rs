@@ -1,0 +1,162 @@
+//! How long recipes wait for whom, on a paused clock: every wait has an end, and what comes back in time harms nothing.
+
+use std::time::Duration;
+
+use orchestrator::jobs::JobSettings;
+use orchestrator::ports::{Applied, StoreError};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::ports::{Spark, broken, nobody, says};
+use super::{Played, Script, around, play, play_with};
+
+const PROGRESS: &str = r#"{"status":"progress"}"#;
+
+fn cleaning() -> Value {
+    around(json!({"title": "cleaning"}))
+}
+
+/// Ends with this job message and after about so many seconds.
+#[track_caller]
+fn failed_after(played: &Played, since: Instant, seconds: u64, message: &str) {
+    let took = since.elapsed().as_secs();
+    assert!((seconds..=seconds + 10).contains(&took), "after {took} s");
+    let expected = [
+        format!("error: {message} for the analysis with ID: 0aF"),
+        "error: Analysis with the given ID terminated with error: 0af".to_owned(),
+    ];
+    assert_eq!(played.world.notices(), expected);
+}
+
+#[actix::test]
+async fn a_start_is_repeated_while_nobody_listens() {
+    let script = Script::default().answering("POST data-cleaning", [nobody(), nobody(), says(200, "")]);
+    let played = play(&cleaning(), script).await;
+    assert_eq!(played.world.requests("POST data-cleaning").len(), 3);
+    assert_eq!(played.world.notices().len(), 3);
+}
+
+#[actix::test]
+async fn a_start_is_not_repeated_for_ever() {
+    let since = Instant::now();
+    let played = play(&cleaning(), Script::default().answering("POST data-cleaning", [nobody()])).await;
+    failed_after(&played, since, 30, "The cleaning service cannot be reached");
+}
+
+#[actix::test]
+async fn spark_is_not_waited_for_when_nobody_listens() {
+    let since = Instant::now();
+    let script = Script { spark: vec![Spark::NotThere; 1000].into(), ..Script::default() };
+    let played = play(&around(json!({"title": "classification", "column": "c"})), script).await;
+    failed_after(&played, since, 30, "The classification service cannot be reached");
+}
+
+#[actix::test]
+async fn a_silent_service_is_given_up() {
+    for silence in [broken(), nobody(), says(400, r#"{"status":"error","message":"Failed to connect to database: x"}"#)]
+    {
+        let since = Instant::now();
+        let played = play(&cleaning(), Script::default().answering("GET data-cleaning/progress", [silence])).await;
+        failed_after(&played, since, 300, "The cleaning service cannot be reached");
+    }
+}
+
+#[actix::test]
+async fn a_service_that_comes_back_has_not_failed() {
+    let outage = says(400, r#"{"status":"error","message":"Failed to connect to database"}"#);
+    let mut answers = vec![outage, broken(), nobody(), says(200, "<html>"), says(200, "[]")];
+    answers.push(says(500, PROGRESS));
+    answers.extend([says(200, "<html>"), says(200, "{}"), says(200, r#"{"status":"ready when you are"}"#)]);
+    let played = play(&cleaning(), Script::default().answering("GET data-cleaning/progress", answers)).await;
+    assert_eq!(played.world.notices().last().map(String::as_str), Some("update: Analysis completed with ID: 0af"));
+}
+
+#[actix::test]
+async fn a_job_that_never_finishes_ends_at_its_limit() {
+    let never = || Script::default().answering("GET data-cleaning/progress", [says(200, PROGRESS)]);
+    let since = Instant::now();
+    let played = play(&cleaning(), never()).await;
+    failed_after(&played, since, 86_400, "The cleaning job did not finish in time");
+    // long jobs are asked as often as the platform asks
+    let questions = played.world.requests("GET data-cleaning").len();
+    assert!((43_000..44_000).contains(&questions), "{questions} questions in a day");
+
+    let since = Instant::now();
+    let played = play(&around(json!({"title": "cleaning", "timeout-s": 90})), never()).await;
+    failed_after(&played, since, 90, "The cleaning job did not finish in time");
+}
+
+#[actix::test]
+async fn a_spark_job_that_never_replies_ends_at_its_limit() {
+    let since = Instant::now();
+    let script = Script { spark: [Spark::NeverReplies].into(), ..Script::default() };
+    let played = play(&around(json!({"title": "clustering"})), script).await;
+    failed_after(&played, since, 86_400, "The clustering job did not finish in time");
+}
+
+#[actix::test]
+async fn a_finished_job_is_seen_at_most_a_tenth_late() {
+    for (millis, latest) in [(50, 60), (1_000, 1_110), (10_000, 11_100), (100_000, 102_100)] {
+        let script = Script { takes: Duration::from_millis(millis), ..Script::default() };
+        let played = play(&cleaning(), script).await;
+        let transcript = played.transcript();
+        let speed = transcript.split("exec-speed = ").nth(1).and_then(|rest| rest.lines().next());
+        let took: u64 = speed.and_then(|millis| millis.parse().ok()).expect("a number");
+        assert!((millis..=latest).contains(&took), "{took} ms instead of {millis}");
+    }
+}
+
+#[actix::test]
+async fn a_store_that_is_away_is_waited_for() {
+    let away = || StoreError::Unavailable { store: "the object store", why: "connection refused".to_owned() };
+    let script = Script { objects: vec![away(); 5].into(), ..Script::default() };
+    let played = play(&cleaning(), script).await;
+    assert_eq!(played.world.notices().last().map(String::as_str), Some("update: Analysis completed with ID: 0af"));
+
+    let since = Instant::now();
+    let script = Script { objects: vec![away(); 10_000].into(), ..Script::default() };
+    let played = play(&cleaning(), script).await;
+    failed_after(&played, since, 600, "The cleaning job could not use the store");
+}
+
+#[actix::test]
+async fn records_wait_for_the_database_and_keep_their_order() {
+    let away = StoreError::Unavailable { store: "the database", why: "no server".to_owned() };
+    let script = Script { records: vec![Err(away); 40].into(), ..Script::default() };
+    let played = play(&cleaning(), script).await;
+    let transcript = played.transcript();
+    let records =
+        transcript.split("# records\n").nth(1).and_then(|rest| rest.split("# notices").next()).expect("records");
+    let lines: Vec<&str> = records.lines().collect();
+    assert_eq!(lines.len(), 40 + 4, "41 tries of the first, one of each other");
+    assert!(lines[..41].iter().all(|line| line.contains("cleaned-data")));
+    assert!(
+        lines[41].contains(r#""kind":"metadata""#)
+            && lines[42].contains("status = ")
+            && lines[43].contains("exec-speed")
+    );
+    assert!(played.given_up().is_empty());
+    assert_eq!(played.world.notices().len(), 3);
+}
+
+#[actix::test]
+async fn an_entry_that_the_web_application_never_saved_is_skipped() {
+    let since = Instant::now();
+    let missing = vec![Ok(Applied::Done), Ok(Applied::Done)];
+    let missing = missing.into_iter().chain(vec![Ok(Applied::NoSuchEntry); 100]);
+    let script = Script { records: missing.collect(), ..Script::default() };
+    let played = play(&cleaning(), script).await;
+    assert!((10..20).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert_eq!(played.given_up(), ["the web application has no entry for 0aF"; 2]);
+    assert_eq!(played.world.notices().last().map(String::as_str), Some("update: Analysis completed with ID: 0af"));
+}
+
+#[actix::test]
+async fn a_web_application_that_is_away_delays_no_job() {
+    let script = Script { front_end_away: true, ..Script::default() };
+    let settings = JobSettings { notice_wait: Duration::from_secs(60), ..JobSettings::default() };
+    let played = play_with(&cleaning(), script, settings).await;
+    let transcript = played.transcript();
+    assert!(transcript.contains("status = \"completed\"") && transcript.contains("exec-speed = 0"), "{transcript}");
+    assert_eq!(played.given_up().len(), 3, "each notice for itself: {:?}", played.given_up());
+}
