@@ -94,7 +94,8 @@ impl JobProgress {
     }
 
     fn intended(&mut self, start: KnownStart, at: Millis) {
-        self.phase = JobPhase::Starting;
+        // the Spark component answers only when it has finished: from the intent on its job counts as running
+        self.phase = if start.service == Service::Spark { JobPhase::Running } else { JobPhase::Starting };
         self.attempt = self.attempt.max(start.attempt);
         self.started_at.get_or_insert(at);
         let known = self.intents.iter().any(|known| known.service == start.service && known.wire_id == start.wire_id);
