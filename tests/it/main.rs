@@ -6,6 +6,7 @@ mod actix_facts;
 mod architecture;
 mod durability;
 mod failure;
+mod fixtures;
 mod graph;
 mod model;
 mod node;
