@@ -10,6 +10,7 @@ mod fixtures;
 mod graph;
 mod model;
 mod node;
+mod readme;
 mod shapes;
 mod sqlite;
 mod supervisor;
