@@ -66,7 +66,7 @@ impl Stack {
     #[track_caller]
     pub(crate) fn ingest(&self, tenant: &str, label: &str) {
         let file = format!("{}.csv", label.to_lowercase());
-        let mut ingestion = read("ingestions/patients.json");
+        let mut ingestion = read("ingestions/patients-of-the-client.json");
         let id = format!("{tenant}-{label}");
         ingestion["ingestion-id"] = json!(id);
         ingestion["database-id"] = json!(tenant);

@@ -1,0 +1,48 @@
+//! What the README says about settings is what the program reads.
+
+use std::fs;
+use std::path::Path;
+
+use orchestrator::config::SETTINGS;
+
+/// The rows of the README's table of settings: name, default, meaning.
+fn rows() -> Vec<[String; 3]> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(file).unwrap();
+    let table = text.split("<!-- settings -->").nth(1).expect("the README's table is between two marks `settings`");
+    table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [name, default, meaning] = cells[..] else { panic!("not three cells: {line}") };
+            [name.trim_matches('`').to_owned(), default.trim_matches('`').to_owned(), meaning.to_owned()]
+        })
+        .collect()
+}
+
+#[test]
+fn the_table_of_settings_is_the_programs_own() {
+    let expected: Vec<[String; 3]> = SETTINGS
+        .iter()
+        .map(|setting| [setting.name.to_owned(), setting.default.to_owned(), setting.meaning.to_owned()])
+        .collect();
+    for (row, setting) in rows().iter().zip(&expected) {
+        assert_eq!(row, setting);
+    }
+    assert_eq!(rows().len(), expected.len(), "settings that one of the two does not have");
+}
+
+#[test]
+fn the_compose_file_sets_only_variables_that_exist() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
+    let text = fs::read_to_string(file).unwrap();
+    let orchestrator =
+        text.split("\n  orchestrator:\n").nth(1).and_then(|rest| rest.split("\n  dummy-services:\n").next());
+    let variables = orchestrator.and_then(|service| service.split("    environment:\n").nth(1)).unwrap();
+    for line in variables.lines().take_while(|line| line.starts_with("      ")) {
+        let Some((name, _)) = line.trim().split_once(": ") else { continue };
+        let known = line.trim().starts_with('#') || SETTINGS.iter().any(|setting| setting.name == name);
+        assert!(known, "the orchestrator does not read {name}");
+    }
+}
