@@ -42,7 +42,7 @@ pub use probe::{Probe, probe};
 pub use runner::{Ran, RanEnd, ScriptedRunner, Told};
 pub use script::{Latch, Scripting};
 pub use shapes::{Dice, Shape};
-pub use sketch::{Sketch, graph_of};
+pub use sketch::{Sketch, bare_plan, graph_of};
 
 /// How much virtual time something may take before the test fails: more than any time limit of the product.
 pub const PATIENCE: Duration = Duration::from_secs(400 * 86_400);

@@ -189,26 +189,6 @@ impl Sketch {
         build(&self.document(), &settings).unwrap_or_else(|refusal| panic!("{:#?}", refusal.problems))
     }
 
-    /// The same without the way through JSON: datasets and cleanings only, no options. For graphs past the door's limits.
-    ///
-    /// # Panics
-    /// When the edges form a cycle or a name is illegal.
-    pub fn bare_plan(&self) -> Plan {
-        let edges = self.jobs.iter().enumerate().flat_map(|(at, job)| job.next.iter().map(move |to| (at, *to)));
-        let graph = JobGraph::new(self.jobs.len(), edges).expect("the sketch has no cycle");
-        let jobs = self.jobs.iter().map(SketchedJob::bare).collect();
-        let playbook = Playbook {
-            tenant: TenantId::parse(&self.tenant).expect("a legal tenant"),
-            database_id: self.tenant.clone(),
-            id: AnalysisId::parse(&self.id).expect("a legal id"),
-            space: Space::Analysis,
-            jobs,
-            metadata: Value::Null,
-            options: Options::default(),
-        };
-        Plan { playbook, graph, warnings: Vec::new() }
-    }
-
     /// What the journal keeps of it.
     pub fn submission(&self, plan: &Plan) -> Submission {
         Submission::new(&plan.playbook, &self.document())
@@ -228,21 +208,41 @@ impl SketchedJob {
             (None, _) => "data-join",
         }
     }
+}
 
-    fn bare(&self) -> Job {
-        let kind = match self.from.len() {
-            0 => JobKind::Dataset { label: self.step.clone() },
+/// A plan of so many cleanings (datasets where nothing comes in) without the way through JSON: for graphs past the
+/// door's limits.
+///
+/// # Panics
+/// When the edges form a cycle.
+pub fn bare_plan(id: &str, jobs: usize, edges: &[(usize, usize)]) -> Plan {
+    let graph = JobGraph::new(jobs, edges.iter().copied()).expect("the edges form no cycle");
+    let job = |at: usize| {
+        let inputs: Vec<usize> = graph.incoming(at).map(|(_, from)| from).collect();
+        let kind = match inputs.len() {
+            0 => JobKind::Dataset { label: "set".to_owned() },
             _ => JobKind::Cleaning { max_shrink: None },
         };
+        let name = (at + 1).to_string();
         Job {
-            step: Step::parse(&self.step).expect("a legal step"),
-            id: JobId::parse(&self.step).expect("a legal id"),
+            step: Step::parse(&name).expect("a number is a legal step"),
+            id: JobId::parse(&name).expect("a number is a legal id"),
             kind,
-            inputs: self.from.clone(),
+            inputs,
             next: Vec::new(),
             timeout: None,
             when: When::AllSuccess,
             raw: RawJob::default(),
         }
-    }
+    };
+    let playbook = Playbook {
+        tenant: TenantId::parse("metis").expect("a legal tenant"),
+        database_id: "metis".to_owned(),
+        id: AnalysisId::parse(id).expect("a legal id"),
+        space: Space::Analysis,
+        jobs: (0..jobs).map(job).collect(),
+        metadata: Value::Null,
+        options: Options::default(),
+    };
+    Plan { playbook, graph, warnings: Vec::new() }
 }
