@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use awc::error::{PayloadError, SendRequestError};
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::{Method, StatusCode, header};
 use awc::{Client, Connector};
 use url::Url;
@@ -109,6 +109,8 @@ fn redirected(from: &str, location: Option<&str>) -> Option<String> {
 fn no_answer(to: &Address, error: &SendRequestError) -> CallError {
     let (to, why) = (to.to_string(), error.to_string());
     match error {
+        // awc's word for a connection that was closed after the request had gone out
+        SendRequestError::Connect(ConnectError::Disconnected) => CallError::NoAnswer { to, why },
         SendRequestError::Connect(_) => CallError::NotConnected { to, why },
         SendRequestError::Url(_) => CallError::Unusable { to, why },
         _ => CallError::NoAnswer { to, why },

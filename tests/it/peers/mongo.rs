@@ -35,7 +35,7 @@ impl Mongo {
         })
     }
 
-    /// A server on this directory and port, which keeps its data for the next one.
+    /// A server on this directory and port, which keeps its data for the next one however it ends.
     pub(crate) fn start(directory: &Path, port: u16) -> Self {
         Self::serve(directory, port, false)
     }
@@ -44,7 +44,7 @@ impl Mongo {
         let mut process = Process::start(&venv::program("secantusd-py"), scratch.then_some(directory), |command| {
             command.args(["--host", "127.0.0.1", "--log-level", "ERROR", "--cache-size", "128M"]);
             command.args(["--port", &port.to_string(), "--storage-path"]).arg(directory.join("data"));
-            command.current_dir(directory);
+            command.args((!scratch).then_some("--sync-on-commit")).current_dir(directory);
         });
         wait_for("the MongoDB server listens", START, || {
             assert_eq!(process.ended(), None, "the MongoDB server ended: {}", process.said());

@@ -117,7 +117,7 @@ impl Played {
 
 /// Compares with the golden file of this name.
 #[track_caller]
-pub(super) fn matches_golden(name: &str, transcript: &str) {
+pub(crate) fn matches_golden(name: &str, transcript: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/transcripts/{name}.txt"));
     if std::env::var_os("UPDATE_TRANSCRIPTS").is_some_and(|value| value == "1") {
         std::fs::write(&path, transcript).expect("fixtures can be written");

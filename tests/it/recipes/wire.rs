@@ -159,13 +159,18 @@ async fn the_spark_message_is_a_header_of_64_bytes_and_16_texts_in_order() {
 }
 
 #[actix::test]
-async fn a_silent_server_is_no_answer_and_nobody_is_no_connection() {
+async fn silence_and_a_cut_are_no_answer_and_nobody_is_no_connection() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let address = Address::new("127.0.0.1", listener.local_addr().expect("an address").port());
     let limits = CallLimits { answer: Duration::from_millis(200), ..CallLimits::default() };
     let addresses = ServiceAddresses { data: address.clone(), function: address.clone(), automl: address };
     let silent = HttpServices::new(addresses.clone(), &limits);
     assert!(matches!(silent.get(Service::Join, "join").await, Err(CallError::NoAnswer { .. })));
+    // the request has arrived: to repeat it could start a job twice
+    let closing = Listener::saying(&[""]);
+    let closed = services(closing.address()).post(Service::Function, "function", &json!({})).await;
+    assert!(matches!(closed, Err(CallError::NoAnswer { .. })), "{closed:?}");
+    assert_eq!(closing.heard().len(), 1);
     drop(listener);
     let nobody = HttpServices::new(addresses, &limits);
     assert!(matches!(nobody.get(Service::Join, "join").await, Err(CallError::NotConnected { .. })));

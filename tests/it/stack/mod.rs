@@ -2,7 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
+mod faults;
 mod samples;
+mod stores;
+mod transcript;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,8 +35,17 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Everything runs when this returns. `variables` come on top of the platform's own ones.
+    /// Everything runs when this returns; the services work on data. `variables` come on top of the platform's own ones.
     pub(crate) fn start(stores: Stores, script: Script, variables: &[(&str, &str)]) -> Self {
+        Self::assemble(stores, script, variables, true)
+    }
+
+    /// The same with services that only answer: no data set has to be there.
+    pub(crate) fn answering(stores: Stores, script: Script, variables: &[(&str, &str)]) -> Self {
+        Self::assemble(stores, script, variables, false)
+    }
+
+    fn assemble(stores: Stores, script: Script, variables: &[(&str, &str)], works: bool) -> Self {
         let (http_port, spark_port) = (free_port(), free_port());
         let mut settings: Vec<(&str, String)> = Vec::new();
         for service in ["DIASTEMA_SERVICES", "FUNCTION_SERVICE", "AUTOML", "DIASTEMA_FRONTEND"] {
@@ -56,7 +68,7 @@ impl Stack {
             Stores::Real => Objects::moto(),
             Stores::Embedded => Objects { port: orchestrator.embedded_objects() },
         };
-        let s3 = Some(objects.options());
+        let s3 = works.then(|| objects.options());
         let options = Options { http_port, spark_port, s3, script, ..Options::default() };
         let dummies = dummy_services::start(options).expect("the dummy services start");
         Self { orchestrator, dummies, objects }
