@@ -72,7 +72,7 @@ impl ApiClient {
 fn refused(status: StatusCode, body: &Value) -> Failure {
     let exit = match status.as_u16() {
         429 | 503 => Exit::Limited,
-        400 | 403 | 409 | 413 | 415 | 422 => Exit::Usage,
+        400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 => Exit::Usage,
         _ => Exit::Failed,
     };
     let mut lines = vec![format!("the orchestrator answered {status}")];

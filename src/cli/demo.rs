@@ -52,6 +52,10 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let mut config = read_config()?;
     // progress is on the terminal, so only what went wrong is logged
     start_logging(if config.log == "info" { "warn" } else { &config.log });
+    if let Some(refusal) = config.refusal() {
+        return Err(Failure::new(Exit::Usage, refusal));
+    }
+    config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     let playbook = sample_or(arguments.playbook.as_deref())?;
     let directory = DemoDirectory::new(arguments.keep);
     config.data_dir = directory.path.clone();

@@ -48,6 +48,7 @@ pub(super) fn read_config() -> Result<Config, Failure> {
 pub(super) fn start_logging(filter: &str) {
     let started = env_logger::Builder::new()
         .parse_filters(filter)
+        .filter_module("actix_server", log::LevelFilter::Warn)
         .filter_module("s3s", log::LevelFilter::Off)
         .filter_module("tracing::span", log::LevelFilter::Off)
         .try_init();

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::client::problem_line;
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
+use crate::config::Config;
 use crate::graph::build::{build, build_ingestion};
-use crate::playbook::check::CheckSettings;
 use crate::playbook::{Problem, json as strict};
 
 /// Flags of `validate`.
@@ -32,7 +32,8 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let document = read_document(&arguments.file)?;
-    let settings = CheckSettings::default();
+    // the server's own settings, as far as this environment has them
+    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
     let plan = if arguments.ingestion { build_ingestion(&document, &settings) } else { build(&document, &settings) };
     let (jobs, edges, problems, warnings) = match plan {
         Ok(plan) => (plan.graph.len(), plan.graph.edge_count(), Vec::new(), plan.warnings),

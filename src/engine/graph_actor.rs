@@ -178,7 +178,9 @@ impl GraphActor {
 
     /// The final word; the outbox goes on alone until it is empty.
     fn leave(&mut self, elapsed: Duration) {
-        self.outbox = None;
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close();
+        }
         if let Some(supervisor) = self.supervisor.upgrade() {
             supervisor.do_send(AnalysisFinished { run_id: self.run.run_id, elapsed });
         }

@@ -48,6 +48,8 @@ pub struct AnnounceRefusal {
 pub struct Accepted {
     /// 1, 2, 3, ... per id.
     pub number: u32,
+    /// Whether it waits until another run of its tenant has ended.
+    pub queued: bool,
     /// False when the same submission was already running.
     pub is_new: bool,
     /// Oddities that were accepted.

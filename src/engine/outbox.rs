@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::panics::text_of;
 use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
@@ -33,7 +33,8 @@ struct Item {
     after_record: u32,
 }
 
-/// The sending end of a run's two lanes. Dropping it lets the lanes run empty and end.
+/// The sending end of a run's two lanes. Dropping it without [`Outbox::close`] ends the lanes and settles nothing: the process
+/// is stopping, and the run goes on after the next start.
 pub(super) struct Outbox {
     run: Rc<RunSpec>,
     runner: Rc<dyn JobRunner>,
@@ -43,6 +44,7 @@ pub(super) struct Outbox {
     notice_count: u32,
     /// How far an earlier life of the run had come.
     before: Delivered,
+    over: oneshot::Sender<()>,
 }
 
 impl Outbox {
@@ -59,15 +61,24 @@ impl Outbox {
         let (record_done, records_done) = watch::channel(before.records);
         let lanes = Lanes { run: Rc::clone(&run), runner: Rc::clone(&runner), journal: Arc::clone(&journal) };
         let run_id = run.run_id;
+        let (over, run_is_over) = oneshot::channel();
         actix::spawn(async move {
             futures::join!(
                 lanes.run_empty(Lane::Records, record_queue, Some(record_done), None),
                 lanes.run_empty(Lane::Notices, notice_queue, None, Some(records_done)),
             );
-            drop(journal.append(run_id, Record::Settled));
-            settled();
+            if run_is_over.await.is_ok() {
+                drop(journal.append(run_id, Record::Settled));
+                settled();
+            }
         });
-        Self { run, runner, records, notices, record_count: 0, notice_count: 0, before }
+        Self { run, runner, records, notices, record_count: 0, notice_count: 0, before, over }
+    }
+
+    /// The run is over: when the lanes are empty, nothing is left to be done for it.
+    pub(super) fn close(self) {
+        // an error means that the lanes are gone with their thread
+        drop(self.over.send(()));
     }
 
     /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable. A runner that

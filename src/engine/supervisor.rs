@@ -124,17 +124,17 @@ impl AnalysisSupervisor {
         }
     }
 
-    /// Starts a durable run now, or when one of its tenant's has ended.
-    fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) {
+    /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
+    fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
         let tenant = ready.run.playbook.tenant.clone();
         let runs = self.tenants.entry(tenant.clone()).or_default();
         if runs.running >= self.limits.running_per_tenant {
+            drop(self.journal.append(ready.run.run_id, Record::Queued));
             runs.queued.push_back(ready);
-            return;
+            return false;
         }
         runs.running += 1;
         let Ready { run, graph, before } = ready;
-        drop(self.journal.append(run.run_id, Record::Begun));
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
         let address = ctx.address();
         let gate = self
@@ -154,6 +154,7 @@ impl AnalysisSupervisor {
         };
         let graph = GraphActor::new(setup).start();
         self.runs.insert(run_id, Running { _graph: graph, tenant, max_parallel });
+        true
     }
 
     fn let_in(&mut self, tickets: Vec<Ticket>) {
@@ -209,10 +210,13 @@ impl AnalysisSupervisor {
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
                 let before = RunProgress::new(plan.graph.len());
-                self.begin(Ready { run: Rc::new(run), graph: plan.graph, before }, ctx);
-                Ok(Accepted { number, is_new: true, warnings: plan.warnings })
+                let queued = !self.begin(Ready { run: Rc::new(run), graph: plan.graph, before }, ctx);
+                Ok(Accepted { number, queued, is_new: true, warnings: plan.warnings })
             }
-            Acceptance::Running { number, .. } => Ok(Accepted { number, is_new: false, warnings: plan.warnings }),
+            Acceptance::Running { run_id, number } => {
+                let queued = !self.runs.contains_key(&run_id);
+                Ok(Accepted { number, queued, is_new: false, warnings: plan.warnings })
+            }
             Acceptance::IdInUse => Err(SubmitError::IdInUse),
             Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
         }
@@ -234,6 +238,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
+        drop(self.journal.append(run_id, Record::Begun));
         let now = Instant::now();
         let accepted = now.checked_sub(age).unwrap_or(now);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
@@ -252,6 +257,7 @@ impl Handler<AnalysisFinished> for AnalysisSupervisor {
         });
         self.count_out(&ended.tenant);
         if let Some(ready) = next {
+            drop(self.journal.append(ready.run.run_id, Record::Begun));
             self.begin(ready, ctx);
         }
     }

@@ -42,7 +42,7 @@ pub(super) async fn ingestion(
 }
 
 /// The client shows the body of 200 and 400 only, as text.
-async fn test_call(door: &Door, tester: &IngestionTester, document: &Map<String, Value>) -> HttpResponse {
+pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &Map<String, Value>) -> HttpResponse {
     let asked = match check_test_call(document, &door.checks) {
         Ok(asked) => asked,
         Err(refusal) => {

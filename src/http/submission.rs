@@ -94,7 +94,7 @@ fn answer(space: Space, id: &AnalysisId, accepted: &Accepted) -> HttpResponse {
     HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
         member: id.text(),
         "run": accepted.number,
-        "state": "running",
+        "state": if accepted.queued { "queued" } else { "running" },
         "status-url": status_url,
         "warnings": accepted.warnings,
     }))

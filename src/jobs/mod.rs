@@ -92,9 +92,8 @@ impl PlatformJobs {
 
 impl JobRunner for PlatformJobs {
     fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>> {
-        let limit = call.run.job(call.job).timeout.unwrap_or(self.settings.job_timeout);
         let attempt = Attempt { call, ports: Rc::clone(&self.ports), settings: Rc::clone(&self.settings) };
-        recipe::within(limit, run(attempt)).boxed_local()
+        recipe::within(attempt.limit(), run(attempt)).boxed_local()
     }
 
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {

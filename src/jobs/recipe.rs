@@ -54,6 +54,11 @@ impl Attempt {
         self.call.run.job(self.call.job)
     }
 
+    /// How long the attempt may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.job().timeout.unwrap_or(self.settings.job_timeout)
+    }
+
     /// The input of a job that takes one.
     pub(super) fn one_input(&self) -> Result<Arc<JobOutput>, JobFailure> {
         match self.call.inputs.as_slice() {

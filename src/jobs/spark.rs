@@ -64,8 +64,15 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
     let evidence = paths::evidence(&directory);
     let tenant = attempt.call.run.playbook.tenant.as_str();
     let since = Instant::now();
+    // a little before the limit of the whole attempt, whose words would be others
+    let limit = attempt.limit().mul_f64(0.99);
     while !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
-        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval)).await;
+        if since.elapsed() >= limit {
+            let text =
+                "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
+            return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
+        }
+        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(limit)).await;
     }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }

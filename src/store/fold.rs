@@ -185,7 +185,7 @@ impl RunProgress {
     pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let Entry { at, seq, .. } = *entry;
         match &entry.record {
-            Record::Accepted | Record::Begun => {}
+            Record::Accepted | Record::Queued | Record::Begun => {}
             Record::JobStarting { job, attempt, service, wire_id, details } => {
                 let start = KnownStart {
                     attempt: *attempt,

@@ -24,7 +24,9 @@ pub struct Entry {
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
     Accepted,
-    /// The run's actors begin: at once or when its turn comes, and again after each start of the process.
+    /// The run waits until another one of its tenant has ended.
+    Queued,
+    /// The run's actors begin after a wait, or again after a start of the process; otherwise they begin with `Accepted`.
     Begun,
     /// An attempt is about to be started at a service under this id: nothing was sent before this was durable.
     JobStarting {

@@ -88,12 +88,17 @@ pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) 
             let cause = cause.as_ref().map(|cause| cause.failure.message.as_str());
             finish(db, run_id, at, *outcome, cause)?;
         }
+        Record::Queued => {
+            db.prepare_cached("UPDATE runs SET state = 'queued' WHERE run_id = ?1 AND state = 'running'")?
+                .execute([run_id])?;
+        }
         Record::Begun => {
             db.prepare_cached("UPDATE runs SET state = 'running' WHERE run_id = ?1 AND state = 'queued'")?
                 .execute([run_id])?;
         }
         Record::Settled => {
-            db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1")?.execute([run_id])?;
+            db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1 AND finished_at IS NOT NULL")?
+                .execute([run_id])?;
         }
         _ => {}
     }
@@ -152,7 +157,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         serde_json::to_string(&reused_ids).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     db.prepare_cached(
         "INSERT INTO runs (space, id_key, number, id_text, tenant, digest, document, reused_ids, state, accepted_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9)",
     )?
     .execute(params![
         space,

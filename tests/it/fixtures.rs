@@ -11,6 +11,7 @@ use orchestrator::graph::Plan;
 use orchestrator::graph::build::{build, build_ingestion};
 use orchestrator::playbook::check::{CheckSettings, Refusal};
 use orchestrator::playbook::ingestion::{check_test_call, is_test_call};
+use orchestrator::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use orchestrator::playbook::{Problem, json};
 use serde_json::{Map, Value};
 
@@ -105,7 +106,8 @@ fn every_title_is_in_a_valid_playbook() {
 
 #[test]
 fn ingestions_are_accepted() {
-    let settings = CheckSettings::default();
+    let ingestion_urls = UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() };
+    let settings = CheckSettings { ingestion_urls, ..CheckSettings::default() };
     for (file, document) in documents("ingestions") {
         let refusal = match is_test_call(&document) {
             Ok(true) => check_test_call(&document, &settings).err(),
