@@ -77,8 +77,9 @@ impl Outbox {
 
     /// The run is over: when the lanes are empty, nothing is left to be done for it.
     pub(super) fn close(self) {
-        // an error means that the lanes are gone with their thread
-        drop(self.over.send(()));
+        if self.over.send(()).is_err() {
+            log::debug!("run={}: the lanes have ended with their thread", self.run.run_id);
+        }
     }
 
     /// Queues what the outside is to be told after a milestone, once `receipt` says that it is durable. A runner that
