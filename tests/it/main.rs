@@ -1,5 +1,6 @@
 //! One integration binary.
 
+mod http;
 mod peers;
 mod recipes;
 mod stack;
