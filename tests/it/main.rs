@@ -8,6 +8,7 @@ mod durability;
 mod failure;
 mod fixtures;
 mod graph;
+mod http;
 mod model;
 mod node;
 mod peers;

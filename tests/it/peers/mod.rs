@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Answer, Connection, Server};
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
-pub(crate) use orchestrator::{BINARY, Orchestrator};
+pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};
 
 /// A directory of its own below `target/tmp`, removed with the value.
 pub(crate) struct Folder {

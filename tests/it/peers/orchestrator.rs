@@ -1,6 +1,7 @@
 //! The real binary, configured by the platform's environment variables.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,17 +15,36 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 /// The token of the tests: nobody's default.
 pub(crate) const KEY: &str = "key-of-the-tests";
 
-/// A running orchestrator; ended with the value.
+/// A running orchestrator; killed with the value.
 pub(crate) struct Orchestrator {
     process: Process,
     pub(crate) server: Server,
-    _data: Folder,
+    data: Arc<Folder>,
+    variables: Vec<(String, String)>,
 }
 
 impl Orchestrator {
     /// Starts `orchestrator serve` on a free port with nothing but these variables and a key.
     pub(crate) fn start(variables: &[(&str, String)]) -> Self {
-        let data = Folder::new("orchestrator");
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Self::start_in(Arc::new(Folder::new("orchestrator")), variables)
+    }
+
+    /// Kills it (`kill -9`) and starts it again on the same data.
+    pub(crate) fn kill_and_start(self) -> Self {
+        let (data, variables) = (Arc::clone(&self.data), self.variables.clone());
+        drop(self);
+        Self::start_in(data, variables)
+    }
+
+    /// Asks it to end (SIGTERM) and starts it again on the same data.
+    pub(crate) fn stop_and_start(self) -> Self {
+        let Self { process, data, variables, .. } = self;
+        assert_eq!(process.terminate(), 0, "it ends well when asked to");
+        Self::start_in(data, variables)
+    }
+
+    fn start_in(data: Arc<Folder>, variables: Vec<(String, String)>) -> Self {
         let mut process = Process::start(Path::new(BINARY), None, |command| {
             command.arg("serve").env_clear().current_dir(data.path());
             command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
@@ -38,7 +58,7 @@ impl Orchestrator {
             assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
             after(&process.said(), "listening on http://")
         });
-        Self { process, server: Server { address }, _data: data }
+        Self { process, server: Server { address }, data, variables }
     }
 
     /// Port of the embedded S3 endpoint.
@@ -82,19 +102,6 @@ impl Orchestrator {
             (run["state"] != "running" && run["settled"] == true).then_some(run)
         })
     }
-}
-
-impl Drop for Orchestrator {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln_log(&self.process.said());
-        }
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the log of the program explains the failure of the test")]
-fn eprintln_log(said: &str) {
-    eprintln!("--- the orchestrator said:\n{said}---");
 }
 
 /// The word after a mark in the log.

@@ -1,17 +1,20 @@
 //! A child process that cannot outlive the tests, however they end.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Runs a command and ends it when standard input closes, which happens when the parent is gone for whatever reason.
+/// Runs a command and kills it when standard input closes, which happens when the parent is gone for whatever reason. A `t`
+/// on standard input asks it to end (SIGTERM).
 const WATCHDOG: &str = r"
 import subprocess, sys, threading, os, shutil
 folder, command = sys.argv[1], sys.argv[2:]
 child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 def watch():
-    sys.stdin.buffer.read()
+    while sys.stdin.buffer.read(1) == b't':
+        child.terminate()
     child.kill()
 threading.Thread(target=watch, daemon=True).start()
 code = child.wait()
@@ -55,6 +58,14 @@ impl Process {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Asks it to end; answers its exit code.
+    pub(super) fn terminate(mut self) -> i32 {
+        let stdin = self.watchdog.stdin.as_mut().expect("stdin is piped");
+        stdin.write_all(b"t").and_then(|()| stdin.flush()).expect("the watchdog listens");
+        // not `wait`, which would close standard input and so kill it
+        super::wait_for("it ends when asked to", Duration::from_secs(20), || self.ended())
+    }
+
     /// Whether it has ended by itself, and with which code.
     pub(super) fn ended(&mut self) -> Option<i32> {
         self.watchdog.try_wait().ok().flatten().map(|status| status.code().unwrap_or(-1))
@@ -65,5 +76,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
         drop(self.watchdog.wait());
+        if std::thread::panicking() {
+            print_log(&self.said());
+        }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "the log of the program explains the failure of the test")]
+fn print_log(said: &str) {
+    eprintln!("--- the program said:\n{said}---");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
 mod faults;
+mod restart;
 mod samples;
 mod stores;
 mod transcript;

@@ -1,0 +1,52 @@
+//! Refusals because of too much to do: 429 and 503, with the time to come back, and told to the web application.
+
+use dummy_services::{Behaviour, Script};
+
+use super::{playbook, refused};
+use crate::peers::wait_for;
+use crate::stack::{PATIENCE, Stack, Stores};
+
+fn slow() -> Script {
+    Script { default: Behaviour { latency_ms: 700, ..Behaviour::default() }, ..Script::default() }
+}
+
+#[test]
+fn a_tenant_with_too_many_open_analyses_is_told_to_wait() {
+    limit("TENANT_OPEN_ANALYSES", 429, "tenant-quota", &["Quota"]);
+}
+
+#[test]
+fn an_orchestrator_with_too_many_open_analyses_is_busy() {
+    limit("TOTAL_OPEN_ANALYSES", 503, "busy", &["Busy", "another"]);
+}
+
+#[track_caller]
+fn limit(variable: &str, status: u16, code: &str, tenants: &[&str]) {
+    let stack = Stack::answering(Stores::Embedded, slow(), &[(variable, "2")]);
+    let door = &stack.orchestrator.server;
+    let mut accepted = Vec::new();
+    for number in 0..3 {
+        let analysis = format!("Limit-{number}");
+        let mut document = playbook(&analysis);
+        document["database-id"] = tenants[number % tenants.len()].into();
+        let answer = door.post("/analysis", &document.to_string());
+        if number < 2 {
+            assert_eq!(answer.status, 202, "{answer:?}");
+            accepted.push(analysis);
+            continue;
+        }
+        refused(&answer, status, code);
+        assert_eq!(answer.header("retry-after"), "5");
+    }
+    let told = wait_for("the refusal is told", PATIENCE, || {
+        let told: Vec<String> =
+            stack.dummies.notices().into_iter().filter(|text| text.to_lowercase().ends_with(": limit-2")).collect();
+        (told.len() == 2).then_some(told)
+    });
+    assert_eq!(told[1], "error: Analysis with the given ID terminated with error: limit-2");
+    for analysis in accepted {
+        assert_eq!(stack.orchestrator.settled("analyses", &analysis, PATIENCE)["state"], "succeeded");
+    }
+    let again = door.post("/analysis", &playbook("Limit-2").to_string());
+    assert_eq!(again.status, 202, "room again: {again:?}");
+}
