@@ -2,8 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
+mod cli;
 mod faults;
 mod samples;
+mod speed;
 mod stores;
 mod transcript;
 
