@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
+mod again;
 mod cli;
 mod faults;
 mod samples;
