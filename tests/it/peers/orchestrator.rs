@@ -25,7 +25,7 @@ impl Orchestrator {
     /// Starts `orchestrator serve` on a free port with nothing but these variables and a key.
     pub(crate) fn start(variables: &[(&str, String)]) -> Self {
         let data = Folder::new("orchestrator");
-        let mut process = Process::start(Path::new(BINARY), None, |command| {
+        let mut process = Process::start(Path::new(BINARY), Some(data.path()), |command| {
             command.arg("serve").env_clear().current_dir(data.path());
             command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
             if let Some(path) = std::env::var_os("PATH") {

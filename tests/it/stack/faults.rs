@@ -218,13 +218,14 @@ fn the_web_application_never_fails_or_delays_a_job() {
     ] {
         let kinds = fault.map(|fault| (Kind::Messages, silent(fault))).into_iter().collect();
         let mut variables = LIMITS.to_vec();
+        variables.push(("ANSWER_TIMEOUT_SECONDS", "2"));
         variables.extend(port.map(|port| ("DIASTEMA_FRONTEND_PORT", port)));
         let stack = Stack::answering(Stores::Embedded, Script { kinds, ..Script::default() }, &variables);
         let analysis = format!("Web-{name}");
         let since = Instant::now();
         stack.orchestrator.submit(&playbook("web", &analysis, "cleaning", "web"));
         let run = crate::peers::wait_for("the analysis ends", PATIENCE, || over(&stack.orchestrator, &analysis));
-        assert!(since.elapsed() < Duration::from_millis(900), "{name}: {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_millis(1_800), "{name}: {:?}", since.elapsed());
         assert_eq!(run["state"], "succeeded", "{run:#}");
         let settled = stack.orchestrator.settled("analyses", &analysis, PATIENCE);
         assert_eq!(settled["state"], "succeeded");
