@@ -6,7 +6,7 @@ use dummy_services::{Behaviour, Fault, Kind, Script};
 use serde_json::{Value, json};
 
 use super::{door, refused};
-use crate::peers::{Answer, KEY, free_port};
+use crate::peers::{Answer, CLOSED_PORT, KEY};
 use crate::stack::{PATIENCE, Stack, Stores};
 
 fn ingestion(stack: &Stack, testing: Value) -> Value {
@@ -66,8 +66,7 @@ fn a_test_call_keeps_the_status_of_the_service() {
 
 #[test]
 fn a_test_call_without_a_service_is_a_bad_gateway() {
-    let closed = free_port().to_string();
-    let stack = Stack::answering(Stores::Embedded, Script::default(), &[("DIASTEMA_SERVICES_PORT", &closed)]);
+    let stack = Stack::answering(Stores::Embedded, Script::default(), &[("DIASTEMA_SERVICES_PORT", CLOSED_PORT)]);
     let answer = post(&stack, &ingestion(&stack, json!(true)));
     plain(&answer, 502, "the data service cannot be reached");
 }

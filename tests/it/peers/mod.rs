@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) use client::{Answer, Connection, Server};
+pub(crate) use client::{Answer, Server};
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
 pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};
@@ -45,10 +45,21 @@ impl Drop for Folder {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port where nobody ever listens.
+pub(crate) const CLOSED_PORT: &str = "1";
+
+/// A free port that stays free: below those that the system gives to outgoing connections, another one at every call.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const PORTS: std::ops::Range<u32> = 20_000..32_000;
+    let start = std::process::id().wrapping_mul(977);
+    loop {
+        let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = (PORTS.start + number % (PORTS.end - PORTS.start)) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Looks again and again until there is something to see.

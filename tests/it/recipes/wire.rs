@@ -158,6 +158,33 @@ async fn the_spark_message_is_a_header_of_64_bytes_and_16_texts_in_order() {
     assert_eq!(listener.heard(), [format!("{:<64}{payload}", payload.len())]);
 }
 
+/// Otherwise a start on a connection that had been idle for too long would look as if its reply had been lost.
+#[actix::test]
+async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
+    let server = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = Address::new("127.0.0.1", server.local_addr().expect("an address").port());
+    let (closed, seen) = tokio::sync::oneshot::channel();
+    let heard = std::thread::spawn(move || {
+        let (mut first, _) = server.accept().expect("a connection");
+        let mut requests = vec![hear(&mut first)];
+        first.write_all(OK.as_bytes()).expect("the answer can be sent");
+        drop(first);
+        closed.send(()).expect("the test waits");
+        let (mut second, _) = server.accept().expect("another connection");
+        requests.push(hear(&mut second));
+        second.write_all(OK.as_bytes()).expect("the answer can be sent");
+        requests
+    });
+    let services = services(address);
+    assert!(services.post(Service::Function, "function", &json!({"job-id": "1"})).await.is_ok());
+    seen.await.expect("the connection is closed");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let again = services.post(Service::Function, "function", &json!({"job-id": "2"})).await;
+    assert_eq!(again.map(|answer| answer.status), Ok(200));
+    let heard = heard.join().expect("the server worked");
+    assert!(heard[0].ends_with(r#"{"job-id":"1"}"#) && heard[1].ends_with(r#"{"job-id":"2"}"#), "{heard:?}");
+}
+
 #[actix::test]
 async fn silence_and_a_cut_are_no_answer_and_nobody_is_no_connection() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

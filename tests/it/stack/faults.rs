@@ -8,7 +8,7 @@ use dummy_services::{Behaviour, Fault, Kind, LedgerEntry, Script};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
-use crate::peers::{Orchestrator, free_port};
+use crate::peers::{CLOSED_PORT, Orchestrator};
 
 /// Limits that tests can wait for.
 const LIMITS: [(&str, &str); 8] = [
@@ -157,10 +157,9 @@ fn has_id(entry: &LedgerEntry, id: &str) -> bool {
 
 #[test]
 fn nobody_listens_anywhere() {
-    let closed = free_port().to_string();
     let mut variables = LIMITS.to_vec();
     for port in ["DIASTEMA_SERVICES_PORT", "FUNCTION_SERVICE_PORT", "AUTOML_PORT", "KUBERNETES_PORT"] {
-        variables.push((port, &closed));
+        variables.push((port, CLOSED_PORT));
     }
     let stack = Stack::answering(Stores::Embedded, Script::default(), &variables);
     let titles = ["cleaning", "data-join", "function", "automl", "regression"];
@@ -211,22 +210,22 @@ fn an_ingestion_that_fails_is_told_once() {
 /// Dead, answering 500, or silent: no job waits for the web application.
 #[test]
 fn the_web_application_never_fails_or_delays_a_job() {
-    let closed = free_port().to_string();
     let silent = |fault| Behaviour { fault: Some(fault), ..Behaviour::default() };
     for (name, port, fault) in [
-        ("dead", Some(closed.as_str()), None),
+        ("dead", Some(CLOSED_PORT), None),
         ("failing", None, Some(Fault::Http500OnStart)),
         ("silent", None, Some(Fault::BlackHole)),
     ] {
         let kinds = fault.map(|fault| (Kind::Messages, silent(fault))).into_iter().collect();
         let mut variables = LIMITS.to_vec();
+        variables.push(("ANSWER_TIMEOUT_SECONDS", "2"));
         variables.extend(port.map(|port| ("DIASTEMA_FRONTEND_PORT", port)));
         let stack = Stack::answering(Stores::Embedded, Script { kinds, ..Script::default() }, &variables);
         let analysis = format!("Web-{name}");
         let since = Instant::now();
         stack.orchestrator.submit(&playbook("web", &analysis, "cleaning", "web"));
         let run = crate::peers::wait_for("the analysis ends", PATIENCE, || over(&stack.orchestrator, &analysis));
-        assert!(since.elapsed() < Duration::from_millis(900), "{name}: {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_millis(1_800), "{name}: {:?}", since.elapsed());
         assert_eq!(run["state"], "succeeded", "{run:#}");
         let settled = stack.orchestrator.settled("analyses", &analysis, PATIENCE);
         assert_eq!(settled["state"], "succeeded");

@@ -2,9 +2,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
+mod again;
+mod cli;
 mod faults;
 mod restart;
 mod samples;
+mod speed;
 mod stores;
 mod transcript;
 

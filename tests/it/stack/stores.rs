@@ -7,7 +7,7 @@ use mongodb::bson::doc;
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
-use crate::peers::{Folder, Mongo, free_port, wait_for};
+use crate::peers::{CLOSED_PORT, Folder, Mongo, free_port, wait_for};
 
 fn playbook(tenant: &str, analysis: &str, jobs: Value) -> Value {
     json!({"analysis-id": analysis, "database-id": tenant, "jobs": jobs, "metadata": {"n": 1}})
@@ -47,8 +47,7 @@ fn records_are_written_in_order_when_the_database_comes_back() {
 
 #[test]
 fn a_job_that_needs_a_store_fails_when_that_stays_away() {
-    let closed = free_port().to_string();
-    let limits = [("STORE_WAIT_SECONDS", "1"), ("DELIVERY_WAIT_SECONDS", "1"), ("MINIO_PORT", closed.as_str())];
+    let limits = [("STORE_WAIT_SECONDS", "1"), ("DELIVERY_WAIT_SECONDS", "1"), ("MINIO_PORT", CLOSED_PORT)];
     let stack = Stack::answering(Stores::Real, Script::default(), &limits);
     let since = Instant::now();
     stack.orchestrator.submit(&cleaning("away", "Away-1", "away-1"));
@@ -65,8 +64,7 @@ fn a_job_that_needs_a_store_fails_when_that_stays_away() {
 
 #[test]
 fn parameters_that_spark_cannot_read_fail_the_job() {
-    let closed = free_port().to_string();
-    let limits = [("STORE_WAIT_SECONDS", "1"), ("DELIVERY_WAIT_SECONDS", "1"), ("MONGO_PORT", closed.as_str())];
+    let limits = [("STORE_WAIT_SECONDS", "1"), ("DELIVERY_WAIT_SECONDS", "1"), ("MONGO_PORT", CLOSED_PORT)];
     let stack = Stack::answering(Stores::Real, Script::default(), &limits);
     let jobs = json!([
         {"step": 1, "id": "p-1", "title": "dataset", "label": "d", "from": 0, "next": [2]},

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value, json};
 
 use super::{Stack, Stores, playbook, read};
-use crate::peers::{Mongo, Objects};
+use crate::peers::{KEY, Mongo, Objects};
 use crate::recipes::matches_golden;
 
 const TENANT: &str = "transcript";
@@ -26,6 +26,8 @@ fn a_chain_of_every_title_arrives_as_the_contract_says() {
     chain["jobs"] = sample["jobs"].clone();
     let run = stack.play(&chain);
     assert_eq!(run["state"], "succeeded", "{run:#}");
+
+    assert!(!stack.orchestrator.said().contains(KEY), "no token is logged");
 
     let mut transcript = requests(&stack);
     transcript.push_str("# objects\n");
