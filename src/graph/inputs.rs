@@ -42,6 +42,9 @@ pub enum InputError {
     RepeatedEdge(EdgeId),
 }
 
+/// Up to so many edges are searched one by one: cheaper than an index of them.
+const FEW_EDGES: usize = 16;
+
 /// One incoming edge and what it said.
 #[derive(Debug)]
 struct Slot {
@@ -107,14 +110,15 @@ impl InputBuffer {
 
     /// Outputs of the predecessors that have succeeded, in the order and with the repetitions of `from`.
     pub fn inputs(&self, from: &[JobIndex]) -> Vec<Arc<JobOutput>> {
-        let outputs: HashMap<JobIndex, &Arc<JobOutput>> = self
-            .slots
-            .iter()
-            .filter_map(|slot| match &slot.heard {
-                Some(EdgeOutcome::Succeeded(output)) => Some((slot.from as JobIndex, output)),
-                _ => None,
-            })
-            .collect();
+        let outputs = self.slots.iter().filter_map(|slot| match &slot.heard {
+            Some(EdgeOutcome::Succeeded(output)) => Some((slot.from as JobIndex, output)),
+            _ => None,
+        });
+        if self.slots.len() <= FEW_EDGES {
+            let output_of = |job: &JobIndex| outputs.clone().find(|(from, _)| from == job);
+            return from.iter().filter_map(output_of).map(|(_, output)| Arc::clone(output)).collect();
+        }
+        let outputs: HashMap<JobIndex, &Arc<JobOutput>> = outputs.collect();
         from.iter().filter_map(|job| outputs.get(job).map(|output| Arc::clone(output))).collect()
     }
 }
