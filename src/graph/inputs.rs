@@ -42,6 +42,9 @@ pub enum InputError {
     RepeatedEdge(EdgeId),
 }
 
+/// Up to so many edges are searched one by one: cheaper than an index of them.
+const FEW_EDGES: usize = 16;
+
 /// One incoming edge and what it said.
 #[derive(Debug)]
 struct Slot {
@@ -49,22 +52,6 @@ struct Slot {
     from: u32,
     heard: Option<EdgeOutcome>,
 }
-
-impl Slot {
-    fn output(&self) -> Option<Arc<JobOutput>> {
-        match &self.heard {
-            Some(EdgeOutcome::Succeeded(output)) => Some(Arc::clone(output)),
-            _ => None,
-        }
-    }
-
-    fn output_of(&self, job: JobIndex) -> Option<Arc<JobOutput>> {
-        if self.from as JobIndex == job { self.output() } else { None }
-    }
-}
-
-/// Joins up to this wide are searched slot by slot; a map pays off beyond.
-const SEARCHED_IN_ORDER: usize = 8;
 
 /// Counts the messages of a job's incoming edges.
 #[derive(Debug)]
@@ -123,12 +110,16 @@ impl InputBuffer {
 
     /// Outputs of the predecessors that have succeeded, in the order and with the repetitions of `from`.
     pub fn inputs(&self, from: &[JobIndex]) -> Vec<Arc<JobOutput>> {
-        if self.slots.len() <= SEARCHED_IN_ORDER {
-            return from.iter().filter_map(|job| self.slots.iter().find_map(|slot| slot.output_of(*job))).collect();
+        let outputs = self.slots.iter().filter_map(|slot| match &slot.heard {
+            Some(EdgeOutcome::Succeeded(output)) => Some((slot.from as JobIndex, output)),
+            _ => None,
+        });
+        if self.slots.len() <= FEW_EDGES {
+            let output_of = |job: &JobIndex| outputs.clone().find(|(from, _)| from == job);
+            return from.iter().filter_map(output_of).map(|(_, output)| Arc::clone(output)).collect();
         }
-        let outputs: HashMap<JobIndex, Arc<JobOutput>> =
-            self.slots.iter().filter_map(|slot| Some((slot.from as JobIndex, slot.output()?))).collect();
-        from.iter().filter_map(|job| outputs.get(job).cloned()).collect()
+        let outputs: HashMap<JobIndex, &Arc<JobOutput>> = outputs.collect();
+        from.iter().filter_map(|job| outputs.get(job).map(|output| Arc::clone(output))).collect()
     }
 }
 

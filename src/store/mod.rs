@@ -36,6 +36,7 @@ pub trait Journal: Send + Sync {
     fn accept(&self, submission: Submission) -> Receipt<Acceptance>;
 
     /// Writes a record of a run. Records of one caller keep their order; dropping the receipt does not undo anything.
+    /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
 }
 

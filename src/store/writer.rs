@@ -1,5 +1,6 @@
 //! One writer thread with group commit: whatever waits when a transaction begins goes into it, then everybody is told.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -29,6 +30,19 @@ enum Command {
     Accept(Box<Submission>, Reply<Acceptance>),
     Append { run_id: i64, at: Millis, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<Applied>),
+}
+
+impl Command {
+    fn run_id(&self) -> Option<i64> {
+        match self {
+            Command::Append { run_id, .. } => Some(*run_id),
+            Command::Accept(..) | Command::Document(..) => None,
+        }
+    }
+
+    fn is_of(&self, runs: &HashSet<i64>) -> bool {
+        self.run_id().is_some_and(|run_id| runs.contains(&run_id))
+    }
 }
 
 /// A command that was applied and waits for its commit.
@@ -98,14 +112,22 @@ impl Drop for Inner {
 }
 
 fn write_all(mut connection: Connection, queue: &Receiver<Command>) {
+    let mut broken = HashSet::new();
     while let Ok(first) = queue.recv() {
         let batch: Vec<Command> = std::iter::once(first).chain(queue.try_iter().take(LARGEST_BATCH - 1)).collect();
-        write_batch(&mut connection, batch);
+        let (lost, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|command| command.is_of(&broken));
+        let gap = JournalError::Write("an earlier record of the run could not be written".to_owned());
+        lost.into_iter().for_each(|command| refuse(command, &gap));
+        let runs: Vec<i64> = batch.iter().filter_map(Command::run_id).collect();
+        if !write_batch(&mut connection, batch) {
+            // what follows in these runs builds on what is missing: the records of a run have no gaps
+            broken.extend(runs);
+        }
     }
 }
 
-/// One transaction for the whole batch. If it fails, each command is told so: none of them is durable.
-fn write_batch(connection: &mut Connection, batch: Vec<Command>) {
+/// One transaction for the whole batch; answers whether it is durable. If not, each command is told so.
+fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> bool {
     let mut batch = batch.into_iter();
     let mut applied = Vec::with_capacity(batch.len());
     let mut refused = Vec::new();
@@ -122,12 +144,16 @@ fn write_batch(connection: &mut Connection, batch: Vec<Command>) {
         Ok(())
     });
     match committed {
-        Ok(()) => applied.into_iter().for_each(acknowledge),
+        Ok(()) => {
+            applied.into_iter().for_each(acknowledge);
+            true
+        }
         Err(error) => {
             log::error!("the journal cannot be written: {error}");
             let error = JournalError::Write(error.to_string());
             applied.into_iter().for_each(|acknowledgement| refuse_applied(acknowledgement, &error));
             refused.into_iter().chain(batch).for_each(|command| refuse(command, &error));
+            false
         }
     }
 }

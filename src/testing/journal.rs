@@ -24,6 +24,8 @@ struct State {
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
     mode: Mode,
+    /// Runs that have lost a record: nothing more is written about them.
+    broken: BTreeSet<i64>,
     /// What waits to become durable, in order.
     held: Vec<Held>,
 }
@@ -76,6 +78,7 @@ impl MemoryJournal {
             runs: Vec::new(),
             job_ids: HashMap::new(),
             mode: Mode::AtOnce,
+            broken: BTreeSet::new(),
             held: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), changed: watch::channel(()).0 }
@@ -106,7 +109,8 @@ impl MemoryJournal {
         self.release(usize::MAX);
     }
 
-    /// From now on nothing can be written; what waits is refused too.
+    /// From now on nothing can be written, until [`release_all`](Self::release_all); what waits is refused too. A run
+    /// that has lost a record stays refused for ever.
     pub fn fail(&self, why: &str) {
         let mut state = self.state();
         state.mode = Mode::Failing(why.to_owned());
@@ -114,7 +118,10 @@ impl MemoryJournal {
         for held in std::mem::take(&mut state.held) {
             match held {
                 Held::Accept(_, reply) => drop(reply.send(Err(error.clone()))),
-                Held::Append(_, reply) => drop(reply.send(Err(error.clone()))),
+                Held::Append(entry, reply) => {
+                    state.broken.insert(entry.run_id);
+                    drop(reply.send(Err(error.clone())));
+                }
             }
         }
     }
@@ -276,9 +283,14 @@ impl Journal for MemoryJournal {
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
         let mut state = self.state();
         let entry = state.entry(run_id, record);
+        let refusal = |why: &str| Receipt::Ready(Some(Err(JournalError::Write(why.to_owned()))));
         let receipt = match state.mode.clone() {
+            _ if state.broken.contains(&run_id) => refusal("an earlier record of the run could not be written"),
             Mode::AtOnce => Receipt::ready(state.write(entry)),
-            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Write(why)))),
+            Mode::Failing(why) => {
+                state.broken.insert(run_id);
+                refusal(&why)
+            }
             Mode::Holding => {
                 let (reply, receipt) = oneshot::channel();
                 state.held.push(Held::Append(Box::new(entry), reply));

@@ -141,3 +141,24 @@ async fn an_intent_that_is_refused_while_it_waits_fails_its_job() {
     assert_eq!(milestones.last().unwrap(), "finished badly");
     assert!(jobs.living_runs().is_empty());
 }
+
+#[actix::test]
+async fn an_analysis_that_lost_a_record_never_ends_well_even_if_the_journal_recovers() {
+    let jobs = ScriptedRunner::new();
+    jobs.tells_milestones().step("2").succeeds_after(secs(5));
+    jobs.step("3").succeeds_after(secs(5));
+    let engine = TestEngine::new(&jobs);
+    engine.submit(&graph_of("1 -> 2 -> 3:data-sink")).await.unwrap();
+    actix::clock::sleep(secs(1)).await;
+    engine.journal().fail("no space left");
+    let completed = |journal: &orchestrator::testing::MemoryJournal| journal.records(1).len();
+    let before = completed(engine.journal());
+    while jobs.only("2").ended.is_none() {
+        actix::clock::sleep(secs(1)).await;
+    }
+    engine.journal().release_all();
+    actix::clock::sleep(secs(100)).await;
+    assert_eq!(completed(engine.journal()), before, "the records of a run have no gaps");
+    assert!(!jobs.notices().iter().any(|text| text.starts_with("finished")), "{:?}", jobs.notices());
+    assert!(jobs.living_runs().is_empty());
+}

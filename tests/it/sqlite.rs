@@ -144,3 +144,22 @@ async fn a_record_that_cannot_be_written_is_refused() {
     other.execute_batch("DROP TABLE journal").unwrap();
     assert!(journal.append(1, Record::Settled).await.is_err());
 }
+
+#[actix::test]
+async fn after_a_lost_record_nothing_more_is_written_about_its_run() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    for id in ["a1", "a2"] {
+        let sketch = graph_of("1 -> 2").id(id);
+        journal.accept(sketch.submission(&sketch.plan())).await.unwrap();
+    }
+    let other = rusqlite::Connection::open(place.file()).unwrap();
+    let refuse = "CREATE TRIGGER no BEFORE INSERT ON journal WHEN NEW.run_id = 1 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    other.execute_batch(refuse).unwrap();
+    assert!(journal.append(1, Record::JobSkipped { job: 0 }).await.is_err());
+    other.execute_batch("DROP TRIGGER no").unwrap();
+    assert!(journal.append(1, Record::Settled).await.is_err());
+    assert!(journal.append(2, Record::Settled).await.is_ok());
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!((history.entries(1).unwrap().len(), history.entries(2).unwrap().len()), (1, 2));
+}
