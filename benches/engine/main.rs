@@ -15,6 +15,10 @@ use std::time::Duration;
 
 use orchestrator::testing::Shape;
 
+/// As in the program: actors are many small things that come and go, which glibc's allocator handles badly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SHAPES: [(&str, Shape); 4] =
     [("wide", Shape::FanOut), ("deep", Shape::Chain), ("diamond", Shape::Diamond), ("random", Shape::Random)];
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];

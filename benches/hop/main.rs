@@ -19,6 +19,10 @@ use engine::Running;
 use orchestrator::testing::{Shape, Sketch};
 use service::Service;
 
+/// As in the program: actors are many small things that come and go, which glibc's allocator handles badly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Jobs of the chain that call a service; the data set in front of them does not.
 const CHAIN: usize = 40;
 const GRAPHS: usize = 200;
