@@ -30,6 +30,9 @@ struct State {
     held: Vec<Held>,
 }
 
+/// Why a record after a lost one is refused.
+const GAP: &str = "an earlier record of the run could not be written";
+
 /// One accepted run.
 struct Run {
     space: Space,
@@ -114,16 +117,17 @@ impl MemoryJournal {
     pub fn fail(&self, why: &str) {
         let mut state = self.state();
         state.mode = Mode::Failing(why.to_owned());
-        let error = JournalError::Write(why.to_owned());
         for held in std::mem::take(&mut state.held) {
-            match held {
-                Held::Accept(_, reply) => drop(reply.send(Err(error.clone()))),
-                Held::Append(entry, reply) => {
-                    state.broken.insert(entry.run_id);
-                    drop(reply.send(Err(error.clone())));
-                }
-            }
+            state.refuse(held, why);
         }
+    }
+
+    /// The oldest `count` commands that wait cannot be written.
+    pub fn lose(&self, count: usize, why: &str) {
+        let mut state = self.state();
+        let count = count.min(state.held.len());
+        let lost: Vec<Held> = state.held.drain(..count).collect();
+        lost.into_iter().for_each(|held| state.refuse(held, why));
     }
 
     /// Records that are durable, in order.
@@ -208,9 +212,21 @@ impl State {
         self.written.len() as u64
     }
 
+    fn refuse(&mut self, held: Held, why: &str) {
+        let error = JournalError::Write(why.to_owned());
+        match held {
+            Held::Accept(_, reply) => drop(reply.send(Err(error))),
+            Held::Append(entry, reply) => {
+                self.broken.insert(entry.run_id);
+                drop(reply.send(Err(error)));
+            }
+        }
+    }
+
     fn commit(&mut self, held: Held) {
         // nobody may be waiting for a receipt
         match held {
+            Held::Append(ref entry, _) if self.broken.contains(&entry.run_id) => self.refuse(held, GAP),
             Held::Accept(submission, reply) => {
                 let acceptance = self.decide(&submission);
                 drop(reply.send(Ok(acceptance)));
@@ -285,7 +301,7 @@ impl Journal for MemoryJournal {
         let entry = state.entry(run_id, record);
         let refusal = |why: &str| Receipt::Ready(Some(Err(JournalError::Write(why.to_owned()))));
         let receipt = match state.mode.clone() {
-            _ if state.broken.contains(&run_id) => refusal("an earlier record of the run could not be written"),
+            _ if state.broken.contains(&run_id) => refusal(GAP),
             Mode::AtOnce => Receipt::ready(state.write(entry)),
             Mode::Failing(why) => {
                 state.broken.insert(run_id);
