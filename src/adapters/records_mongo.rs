@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::error::{Error, ErrorKind};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ServerAddress, WriteConcern};
 use mongodb::{Client, Collection};
 use serde_json::{Map, Value};
@@ -19,6 +19,9 @@ const STORE: &str = "the database";
 
 /// How long to look for a server before saying that there is none.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The server's code for a path that leads through something other than a map.
+const PATH_NOT_VIABLE: i32 = 28;
 
 /// Connections kept per server.
 const POOL: u32 = 32;
@@ -126,10 +129,24 @@ async fn change_pipeline(
                 Applied::NoSuchEntry => exists(pipelines, filter).await,
             }
         }
-        PipelineChange::ExecSpeed { millis } => {
-            let update = doc! {"$set": {"performance.analysis-exec-speed": number(*millis)}};
-            update_one(pipelines, filter, update).await
+        PipelineChange::ExecSpeed { millis } => set_exec_speed(pipelines, filter, number(*millis)).await,
+    }
+}
+
+/// One member of the map, because others write theirs; something else in its place is replaced.
+async fn set_exec_speed(
+    pipelines: &Collection<Document>,
+    filter: Document,
+    speed: Bson,
+) -> Result<Applied, StoreError> {
+    let update = doc! {"$set": {"performance.analysis-exec-speed": speed.clone()}};
+    match pipelines.update_one(filter.clone(), update).await {
+        Ok(updated) if updated.matched_count == 0 => Ok(Applied::NoSuchEntry),
+        Ok(_) => Ok(Applied::Done),
+        Err(error) if is_not_a_map(&error) => {
+            update_one(pipelines, filter, doc! {"$set": {"performance": {"analysis-exec-speed": speed}}}).await
         }
+        Err(error) => Err(failed(&error)),
     }
 }
 
@@ -154,22 +171,23 @@ async fn add_charts(
     update_one(pipelines, filter, doc! {"$set": {"visualization": charts}}).await
 }
 
-/// The driver's own retries have been tried: what is left is waited for or refused.
+/// The driver's own retries have been tried: what may pass is waited for, what would be said again is refused.
 fn failed(error: &Error) -> StoreError {
     let why = error.to_string().chars().take(300).collect();
-    match error.kind.as_ref() {
-        ErrorKind::Command(_)
+    let refused = match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(_))
+        | ErrorKind::Command(_)
         | ErrorKind::InvalidArgument { .. }
         | ErrorKind::BsonSerialization(_)
-        | ErrorKind::Authentication { .. } => {
-            if error.contains_label("RetryableWriteError") {
-                StoreError::Unavailable { store: STORE, why }
-            } else {
-                StoreError::Refused { store: STORE, why }
-            }
-        }
-        _ => StoreError::Unavailable { store: STORE, why },
-    }
+        | ErrorKind::Authentication { .. } => !error.contains_label("RetryableWriteError"),
+        _ => false,
+    };
+    if refused { StoreError::Refused { store: STORE, why } } else { StoreError::Unavailable { store: STORE, why } }
+}
+
+/// Whether the server could not go into a member because it is not a map.
+fn is_not_a_map(error: &Error) -> bool {
+    matches!(error.kind.as_ref(), ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == PATH_NOT_VIABLE)
 }
 
 fn document_of(object: &Map<String, Value>) -> Document {

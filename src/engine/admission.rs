@@ -162,18 +162,16 @@ impl Admission {
         found
     }
 
+    /// Lets the run's next request that is still wanted stand in line; thousands before it may have been withdrawn.
     fn unpark(&mut self, run_id: i64) {
-        let Some(parked) = self.parked.get_mut(&run_id) else { return };
-        let request = parked.pop_front();
-        if parked.is_empty() {
-            self.parked.remove(&run_id);
-        }
-        if let Some(request) = request {
+        while let Some(request) = self.parked.get_mut(&run_id).and_then(VecDeque::pop_front) {
             if self.in_line.contains(&request.ticket) {
                 self.stand_in_line(request, End::Front);
-            } else {
-                self.unpark(run_id);
+                break;
             }
+        }
+        if self.parked.get(&run_id).is_some_and(VecDeque::is_empty) {
+            self.parked.remove(&run_id);
         }
     }
 
@@ -296,6 +294,21 @@ mod tests {
         assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("bbb", 2, 0)));
         assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
         assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 2, job: 0 }]);
+    }
+
+    #[test]
+    fn very_many_withdrawn_jobs_of_a_narrow_run_are_passed_over() {
+        let mut gate = gate(9, 9, 9);
+        let narrow = |job| Request { max_parallel: Some(1), ..request("aaa", 1, job) };
+        assert!(gate.ask(narrow(0)));
+        for job in 1..=100_000 {
+            assert!(!gate.ask(narrow(job)));
+        }
+        for job in 1..100_000 {
+            assert_eq!(gate.release(Ticket { run_id: 1, job }), []);
+        }
+        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 100_000 }]);
+        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
     }
 
     #[test]

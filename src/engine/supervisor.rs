@@ -180,16 +180,19 @@ impl Actor for AnalysisSupervisor {
 impl Handler<SubmitAnalysis> for AnalysisSupervisor {
     type Result = ResponseActFuture<Self, Result<Accepted, SubmitError>>;
 
+    /// The journal decides first whether it is a new run at all: a repeated submission of a running one needs no room.
     fn handle(&mut self, message: SubmitAnalysis, _: &mut Self::Context) -> Self::Result {
-        let SubmitAnalysis { plan, submission } = message;
+        let SubmitAnalysis { plan, mut submission } = message;
         let tenant = plan.playbook.tenant.clone();
-        if let Err(refused) = self.count_in(&tenant) {
-            return Box::pin(actix::fut::ready(Err(refused)));
-        }
+        let room = self.count_in(&tenant);
+        submission.has_room = room.is_ok();
         let decided = self.journal.accept(submission).into_actor(self);
         Box::pin(decided.map(move |acceptance, supervisor, ctx| {
-            let answer = supervisor.on_decided(acceptance.map_err(SubmitError::from), plan, ctx);
-            if !matches!(answer, Ok(Accepted { is_new: true, .. })) {
+            let answer = match (acceptance, &room) {
+                (Ok(Acceptance::NoRoom), Err(refused)) => Err(refused.clone()),
+                (acceptance, _) => supervisor.on_decided(acceptance.map_err(SubmitError::from), plan, ctx),
+            };
+            if room.is_ok() && !matches!(answer, Ok(Accepted { is_new: true, .. })) {
                 supervisor.count_out(&tenant);
             }
             answer
@@ -219,6 +222,7 @@ impl AnalysisSupervisor {
             }
             Acceptance::IdInUse => Err(SubmitError::IdInUse),
             Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
+            Acceptance::NoRoom => Err(SubmitError::Busy { open: self.open }),
         }
     }
 }

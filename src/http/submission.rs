@@ -75,12 +75,12 @@ fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<
     });
 }
 
-fn announce_limits(door: &Door, space: Space, id: &AnalysisId, refused: &SubmitError) {
+fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refused: &SubmitError) {
     let told =
         matches!(refused, SubmitError::TenantBusy { .. } | SubmitError::Busy { .. } | SubmitError::NotDurable(_));
     if told && space == Space::Analysis {
         let problem = Problem::new("busy", "", refused.to_string());
-        door.engine.announce_refusal(id.text().to_owned(), notices::refusal(id.text(), &[problem]));
+        announce_unless_bound(door.clone(), id.text().to_owned(), vec![problem]);
     }
 }
 

@@ -266,6 +266,7 @@ impl Attempt {
         loop {
             let answer = match self.ports.services.get(started.service, &question).await {
                 Ok(answer) => answers::progress(&answer),
+                Err(CallError::Unusable { why, .. }) => ProgressAnswer::Unusable(why),
                 Err(error) => ProgressAnswer::NoVerdict(error.to_string()),
             };
             match answer {
@@ -275,6 +276,10 @@ impl Attempt {
                 ProgressAnswer::UnknownId if started.acknowledged => {
                     let text = "Job ID doesn't exist: the service has lost the job";
                     return Err(JobFailure::new(FailureKind::ServiceError, text));
+                }
+                ProgressAnswer::UnknownId if since.elapsed() >= self.settings.start_retry => {
+                    let text = "the service answers no start and does not know the job";
+                    return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
                 }
                 ProgressAnswer::UnknownId => {
                     // the start never arrived: the same intent may be sent again
@@ -292,6 +297,7 @@ impl Attempt {
                     }
                 }
                 ProgressAnswer::NoVerdict(text) => {
+                    unusable = 0;
                     if last_answer.elapsed() >= self.settings.no_answer {
                         let text = format!("no usable answer for {} s: {text}", self.settings.no_answer.as_secs());
                         return Err(JobFailure::new(FailureKind::Unreachable, text));

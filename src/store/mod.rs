@@ -38,6 +38,11 @@ pub trait Journal: Send + Sync {
     /// Writes a record of a run. Records of one caller keep their order; dropping the receipt does not undo anything.
     /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
+
+    /// Whether the last thing that was to be written could be.
+    fn is_healthy(&self) -> bool {
+        true
+    }
 }
 
 /// A submission on its way into the journal.
@@ -59,6 +64,8 @@ pub struct Submission {
     pub job_ids: Vec<SentJobId>,
     /// Wall-clock time of acceptance.
     pub at: Millis,
+    /// Whether there is room for a new run; one that is there already needs none.
+    pub has_room: bool,
 }
 
 /// The id of a job that is sent to a service.
@@ -70,6 +77,8 @@ pub struct SentJobId {
     pub service: &'static str,
     /// The id lower-cased.
     pub key: String,
+    /// Whether a second use of the id there needs a wire id of its own.
+    pub has_wire_id: bool,
 }
 
 /// What a submission turned out to be.
@@ -98,6 +107,8 @@ pub enum Acceptance {
         /// Index of the job.
         job: usize,
     },
+    /// It would be a new run, and there is no room for one.
+    NoRoom,
 }
 
 /// Why a record is not durable.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ffi, params};
 use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
@@ -64,6 +64,37 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     connection.execute_batch(SCHEMA).map_err(error)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// What to do about a failed transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// It may pass: a full disk, a locked file.
+    Wait,
+    /// It will not pass, and concerns only what was to be written.
+    Refuse,
+    /// What is on the disk is no longer known.
+    Stop,
+}
+
+/// Judges a failed transaction.
+pub(super) fn remedy(error: &rusqlite::Error) -> Remedy {
+    let Some(failure) = error.sqlite_error() else { return Remedy::Refuse };
+    match (failure.code, failure.extended_code) {
+        (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => Remedy::Stop,
+        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Remedy::Stop,
+        (
+            ErrorCode::DiskFull
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::OutOfMemory,
+            _,
+        ) => Remedy::Wait,
+        _ => Remedy::Refuse,
+    }
 }
 
 /// Runs `work` in one durable transaction.
@@ -149,6 +180,9 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         Some(last) => last.number + 1,
         None => 1,
     };
+    if !submission.has_room {
+        return Ok(Acceptance::NoRoom);
+    }
     let reused_ids = match claim_job_ids(db, submission)? {
         Ok(reused_ids) => reused_ids,
         Err(job) => return Ok(Acceptance::JobIdInUse { job }),
@@ -188,7 +222,7 @@ fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<R
     let mut claim = db.prepare_cached("INSERT OR IGNORE INTO job_ids (key, service, tenant) VALUES (?1, ?2, ?3)")?;
     let mut reused = BTreeSet::new();
     for sent in &submission.job_ids {
-        if claim.execute(params![sent.key, sent.service, submission.tenant])? == 0 {
+        if claim.execute(params![sent.key, sent.service, submission.tenant])? == 0 && sent.has_wire_id {
             reused.insert(sent.job);
         }
     }

@@ -25,6 +25,7 @@ impl Submission {
             document: Value::Object(kept).to_string(),
             job_ids: sent_ids(playbook),
             at: wall_clock(),
+            has_room: true,
         }
     }
 }
@@ -49,7 +50,8 @@ fn sent_ids(playbook: &Playbook) -> Vec<SentJobId> {
     for (job, spec) in playbook.jobs.iter().enumerate() {
         let automl = matches!(&spec.kind, JobKind::Ml { args, .. } if args.automl).then_some(Service::Automl);
         for service in spec.kind.service().into_iter().chain(automl) {
-            ids.push(SentJobId { job, service: service.as_str(), key: spec.id.key().to_owned() });
+            let has_wire_id = service.has_wire_ids();
+            ids.push(SentJobId { job, service: service.as_str(), key: spec.id.key().to_owned(), has_wire_id });
         }
     }
     ids

@@ -3,20 +3,28 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::documents::DocumentChange;
 use super::record::Record;
+use super::sqlite::Remedy;
 use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, sqlite};
-use crate::ports::Applied;
+use crate::ports::Applied as DocumentApplied;
 
 /// Most commands in one transaction: bounds the time until the first of them is acknowledged.
 const LARGEST_BATCH: usize = 4096;
+
+/// Between two tries while the disk is full or the file is locked.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Exit code after a failed fsync or a damaged file (`EX_IOERR`).
+const IO_ERROR_EXIT: i32 = 74;
 
 /// The wall clock in milliseconds since the epoch; only for people and documents, never for decisions.
 pub fn wall_clock() -> Millis {
@@ -29,7 +37,7 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 enum Command {
     Accept(Box<Submission>, Reply<Acceptance>),
     Append { run_id: i64, at: Millis, record: Box<Record>, reply: Reply<u64> },
-    Document(Box<DocumentChange>, Reply<Applied>),
+    Document(Box<DocumentChange>, Reply<DocumentApplied>),
 }
 
 impl Command {
@@ -45,11 +53,11 @@ impl Command {
     }
 }
 
-/// A command that was applied and waits for its commit.
-enum Acknowledgement {
-    Accept(Reply<Acceptance>, Acceptance),
-    Append(Reply<u64>, u64),
-    Document(Reply<Applied>, Applied),
+/// What a command has done, once its transaction is committed.
+enum Applied {
+    Accept(Acceptance),
+    Append(u64),
+    Document(DocumentApplied),
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -61,6 +69,7 @@ pub struct SqliteJournal {
 struct Inner {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
+    healthy: Arc<AtomicBool>,
 }
 
 impl SqliteJournal {
@@ -70,15 +79,17 @@ impl SqliteJournal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = sqlite::open(path)?;
         let (commands, queue) = channel();
+        let healthy = Arc::new(AtomicBool::new(true));
+        let seen_by_writer = Arc::clone(&healthy);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(connection, &queue))
+            .spawn(move || write_all(connection, &queue, &seen_by_writer))
             .map_err(|error| JournalError::Open { path: path.display().to_string(), why: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread) }) })
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy }) })
     }
 
     /// Changes a document of the embedded records.
-    pub(super) fn change_document(&self, change: DocumentChange) -> Receipt<Applied> {
+    pub(super) fn change_document(&self, change: DocumentChange) -> Receipt<DocumentApplied> {
         self.send(|reply| Command::Document(Box::new(change), reply))
     }
 
@@ -97,6 +108,10 @@ impl Journal for SqliteJournal {
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
         self.send(|reply| Command::Append { run_id, at: wall_clock(), record: Box::new(record), reply })
     }
+
+    fn is_healthy(&self) -> bool {
+        self.inner.healthy.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Inner {
@@ -111,83 +126,89 @@ impl Drop for Inner {
     }
 }
 
-fn write_all(mut connection: Connection, queue: &Receiver<Command>) {
+/// Writes until every handle is gone. What cannot be written now is held, in order, and written when it can be: an
+/// analysis that runs waits for the disk, a new one is refused.
+fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &AtomicBool) {
     let mut broken = HashSet::new();
-    while let Ok(first) = queue.recv() {
-        let batch: Vec<Command> = std::iter::once(first).chain(queue.try_iter().take(LARGEST_BATCH - 1)).collect();
-        let (lost, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|command| command.is_of(&broken));
-        let gap = JournalError::Write("an earlier record of the run could not be written".to_owned());
-        lost.into_iter().for_each(|command| refuse(command, &gap));
-        let runs: Vec<i64> = batch.iter().filter_map(Command::run_id).collect();
-        if !write_batch(&mut connection, batch) {
-            // what follows in these runs builds on what is missing: the records of a run have no gaps
-            broken.extend(runs);
+    let mut held: Vec<Command> = Vec::new();
+    loop {
+        let next = if held.is_empty() { queue.recv().ok() } else { queue.recv_timeout(RETRY_PAUSE).ok() };
+        if next.is_none() && held.is_empty() {
+            return;
         }
-    }
-}
-
-/// One transaction for the whole batch; answers whether it is durable. If not, each command is told so.
-fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> bool {
-    let mut batch = batch.into_iter();
-    let mut applied = Vec::with_capacity(batch.len());
-    let mut refused = Vec::new();
-    let committed = sqlite::in_transaction(connection, |db| {
-        for command in batch.by_ref() {
-            match apply(db, command) {
-                Ok(acknowledgement) => applied.push(acknowledgement),
-                Err((refusal, error)) => {
-                    refused.push(refusal);
-                    return Err(error);
+        let mut batch = std::mem::take(&mut held);
+        batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
+        match write_batch(&mut connection, without_gaps(batch, &broken)) {
+            Ok(()) => healthy.store(true, Ordering::Relaxed),
+            Err((batch, error)) => {
+                if healthy.swap(false, Ordering::Relaxed) {
+                    log::error!("the journal cannot be written: {error}");
+                }
+                match sqlite::remedy(&error) {
+                    Remedy::Wait => held = refuse_new(batch, &error),
+                    Remedy::Refuse => {
+                        // what follows in these runs builds on what is missing: the records of a run have no gaps
+                        broken.extend(batch.iter().filter_map(Command::run_id));
+                        let error = JournalError::Write(error.to_string());
+                        batch.into_iter().for_each(|command| refuse(command, &error));
+                    }
+                    Remedy::Stop => stop_the_process(&error),
                 }
             }
         }
-        Ok(())
-    });
-    match committed {
-        Ok(()) => {
-            applied.into_iter().for_each(acknowledge);
-            true
-        }
-        Err(error) => {
-            log::error!("the journal cannot be written: {error}");
-            let error = JournalError::Write(error.to_string());
-            applied.into_iter().for_each(|acknowledgement| refuse_applied(acknowledgement, &error));
-            refused.into_iter().chain(batch).for_each(|command| refuse(command, &error));
-            false
-        }
     }
 }
 
-fn apply(db: &Connection, command: Command) -> Result<Acknowledgement, (Command, rusqlite::Error)> {
+/// Nobody knows what reached the disk after a failed fsync, and trying again would not tell: the next start reads what is
+/// there.
+fn stop_the_process(error: &rusqlite::Error) -> ! {
+    log::error!("the journal can no longer be trusted, the process ends and has to be started again: {error}");
+    std::process::exit(IO_ERROR_EXIT)
+}
+
+/// Commands of runs that have lost a record are refused.
+fn without_gaps(batch: Vec<Command>, broken: &HashSet<i64>) -> Vec<Command> {
+    let (lost, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|command| command.is_of(broken));
+    let gap = JournalError::Write("an earlier record of the run could not be written".to_owned());
+    lost.into_iter().for_each(|command| refuse(command, &gap));
+    batch
+}
+
+/// Submissions are told at once that they cannot be accepted; what belongs to runs is kept.
+fn refuse_new(batch: Vec<Command>, error: &rusqlite::Error) -> Vec<Command> {
+    let error = JournalError::Write(error.to_string());
+    let (new, kept): (Vec<_>, Vec<_>) = batch.into_iter().partition(|command| matches!(command, Command::Accept(..)));
+    new.into_iter().for_each(|command| refuse(command, &error));
+    kept
+}
+
+/// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back.
+fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (Vec<Command>, rusqlite::Error)> {
+    let applied = sqlite::in_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
+    let applied: Vec<Applied> = match applied {
+        Ok(applied) => applied,
+        Err(error) => return Err((batch, error)),
+    };
+    batch.into_iter().zip(applied).for_each(|(command, applied)| acknowledge(command, applied));
+    Ok(())
+}
+
+fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
     match command {
-        Command::Accept(submission, reply) => match sqlite::accept(db, &submission) {
-            Ok(acceptance) => Ok(Acknowledgement::Accept(reply, acceptance)),
-            Err(error) => Err((Command::Accept(submission, reply), error)),
-        },
-        Command::Append { run_id, at, record, reply } => match sqlite::append(db, run_id, at, &record) {
-            Ok(seq) => Ok(Acknowledgement::Append(reply, seq)),
-            Err(error) => Err((Command::Append { run_id, at, record, reply }, error)),
-        },
-        Command::Document(change, reply) => match change.apply(db) {
-            Ok(done) => Ok(Acknowledgement::Document(reply, done)),
-            Err(error) => Err((Command::Document(change, reply), error)),
-        },
+        Command::Accept(submission, _) => sqlite::accept(db, submission).map(Applied::Accept),
+        Command::Append { run_id, at, record, .. } => sqlite::append(db, *run_id, *at, record).map(Applied::Append),
+        Command::Document(change, _) => change.apply(db).map(Applied::Document),
     }
 }
 
-fn acknowledge(acknowledgement: Acknowledgement) {
-    match acknowledgement {
-        Acknowledgement::Accept(reply, acceptance) => tell(reply, Ok(acceptance)),
-        Acknowledgement::Append(reply, seq) => tell(reply, Ok(seq)),
-        Acknowledgement::Document(reply, applied) => tell(reply, Ok(applied)),
-    }
-}
-
-fn refuse_applied(acknowledgement: Acknowledgement, error: &JournalError) {
-    match acknowledgement {
-        Acknowledgement::Accept(reply, _) => tell(reply, Err(error.clone())),
-        Acknowledgement::Append(reply, _) => tell(reply, Err(error.clone())),
-        Acknowledgement::Document(reply, _) => tell(reply, Err(error.clone())),
+fn acknowledge(command: Command, applied: Applied) {
+    match (command, applied) {
+        (Command::Accept(_, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
+        (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
+        (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
+        (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
+            log::error!("the journal's writer has mixed up its answers");
+        }
     }
 }
 
