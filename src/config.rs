@@ -68,6 +68,7 @@ settings! {
     "NOTICE_WAIT_SECONDS" = "3600": "how long a notice is offered to a web application that is away";
     "SERVICE_CONCURRENCY" = "64": "jobs in flight per service";
     "FUNCTION_SERVICE_CONCURRENCY" = "1": "jobs in flight at the function service, which mixes inputs above 1";
+    "FUNCTION_SERVICE_LINGER_SECONDS" = "600": "how long the slot of a function that was let go is held while the service may be at work";
     "TENANT_CONCURRENCY" = "256": "jobs in flight per tenant";
     "TOTAL_CONCURRENCY" = "1024": "jobs in flight in all";
     "TENANT_RUNNING_ANALYSES" = "1000": "running analyses per tenant; beyond: queued";
@@ -76,6 +77,7 @@ settings! {
     "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
     "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
+    "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
     "RUST_LOG" = "info": "log filter of env_logger";
 }
 
@@ -133,6 +135,8 @@ pub struct Config {
     pub ingestion_urls: UrlPolicy,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
+    /// Wrong tokens in ten seconds from one address until further ones are answered 429.
+    pub wrong_tokens: usize,
     /// Log filter.
     pub log: String,
 }
@@ -166,12 +170,29 @@ impl Reader<'_> {
         })
     }
 
+    /// A number of things at once: none would be a wait for ever.
+    fn count(&mut self, name: &str) -> usize {
+        let count = self.number(name);
+        if count == 0 {
+            self.faults.push(format!("  {name}=0: nothing would ever run; give 1 or more"));
+        }
+        count
+    }
+
     fn seconds(&mut self, name: &str) -> Duration {
         let seconds: f64 = self.number(name);
         Duration::try_from_secs_f64(seconds).unwrap_or_else(|error| {
             self.faults.push(format!("  {name}={seconds}: {error}; give seconds"));
             Duration::ZERO
         })
+    }
+
+    fn spark_arguments(&mut self, name: &str) -> bool {
+        let text = self.text(name);
+        if !matches!(text.as_str(), "any" | "safe") {
+            self.faults.push(format!("  {name}={text}: give `safe` or `any`"));
+        }
+        text == "any"
     }
 
     fn url_policy(&mut self, name: &str) -> UrlPolicy {
@@ -242,22 +263,25 @@ impl Config {
                 store_wait: reader.seconds("STORE_WAIT_SECONDS"),
                 delivery_wait: reader.seconds("DELIVERY_WAIT_SECONDS"),
                 notice_wait: reader.seconds("NOTICE_WAIT_SECONDS"),
+                function_concurrency: reader.count("FUNCTION_SERVICE_CONCURRENCY"),
+                function_linger: reader.seconds("FUNCTION_SERVICE_LINGER_SECONDS"),
             },
             limits: EngineLimits {
                 slots: Some(SlotLimits {
-                    total: reader.number("TOTAL_CONCURRENCY"),
-                    per_tenant: reader.number("TENANT_CONCURRENCY"),
-                    per_service: reader.number("SERVICE_CONCURRENCY"),
-                    services: HashMap::from([(Service::Function, reader.number("FUNCTION_SERVICE_CONCURRENCY"))]),
+                    total: reader.count("TOTAL_CONCURRENCY"),
+                    per_tenant: reader.count("TENANT_CONCURRENCY"),
+                    per_service: reader.count("SERVICE_CONCURRENCY"),
+                    services: HashMap::from([(Service::Function, reader.count("FUNCTION_SERVICE_CONCURRENCY"))]),
                 }),
-                open_per_tenant: reader.number("TENANT_OPEN_ANALYSES"),
-                open_total: reader.number("TOTAL_OPEN_ANALYSES"),
-                running_per_tenant: reader.number("TENANT_RUNNING_ANALYSES"),
+                open_per_tenant: reader.count("TENANT_OPEN_ANALYSES"),
+                open_total: reader.count("TOTAL_OPEN_ANALYSES"),
+                running_per_tenant: reader.count("TENANT_RUNNING_ANALYSES"),
             },
             ingestion_test_timeout: reader.seconds("INGESTION_TEST_TIMEOUT_SECONDS"),
-            spark_arguments_any: reader.text("SPARK_ARGUMENTS") == "any",
+            spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),
             ingestion_urls: reader.url_policy("INGESTION_URL_POLICY"),
             body_timeout: reader.seconds("BODY_TIMEOUT_SECONDS"),
+            wrong_tokens: reader.number("WRONG_TOKENS"),
             log: reader.text("RUST_LOG"),
         }
     }
@@ -298,10 +322,16 @@ impl Config {
             }
         }
         if self.objects == Place::Embedded {
-            for (name, address) in [("the data services", &self.services), ("Spark", &self.spark)] {
+            let users = [
+                ("the data services", &self.services),
+                ("the function service", &self.function),
+                ("AutoML", &self.automl),
+                ("Spark", &self.spark),
+            ];
+            for (name, address) in users {
                 if !address.is_loopback() {
                     warnings.push(format!(
-                        "the embedded object store is on loopback, but {name} are at {address}: set MINIO_HOST"
+                        "the embedded object store is on loopback, but {name} will look for it from {address}: set MINIO_HOST"
                     ));
                 }
             }

@@ -22,7 +22,7 @@ ui.datasets.insertMany(
     organization: document["database-id"],
     user: document.user,
     label: document["dataset-label"],
-    ingestionId: document["ingestion-id"],
+    ingestationId: document["ingestion-id"],
     ingestionDateTime: document["ingestion-datetime"],
     requestData: document.ingestion_json,
   })),

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     for warning in config.warnings() {
         log::warn!("{warning}");
     }
-    log::debug!("configuration: {config:?}");
+    log::info!("configuration: {config:?}");
     let listener = listen(&config.listen).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen on {}: {error}; set HOST and PORT", config.listen))
     })?;

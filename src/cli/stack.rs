@@ -142,8 +142,9 @@ impl Stack {
         open.into_iter().for_each(|run| engine.resume(run));
         let door = web::Data::new(Door {
             engine,
+            journal: Arc::new(stores.journal.clone()),
             history: stores.history(),
-            key: ApiKey::new(config.key.reveal()),
+            key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
             checks: config.checks(),
             body_timeout: config.body_timeout,
             playbooks: http::api::PlaybookCache::default(),

@@ -22,9 +22,23 @@ impl JournalLog {
     pub(super) fn new(context: Rc<NodeContext>, job: JobIndex, attempt: u32) -> Self {
         Self { context, job, attempt }
     }
+
+    fn durably(&self, record: Record) -> LocalBoxFuture<'static, Result<(), JobFailure>> {
+        let receipt = self.context.journal.append(self.context.run.run_id, record);
+        receipt
+            .map(|durable| match durable {
+                Ok(_) => Ok(()),
+                Err(error) => Err(JobFailure::new(FailureKind::NotDurable, error.to_string())),
+            })
+            .boxed_local()
+    }
 }
 
 impl AttemptLog for JournalLog {
+    fn prepare(&self) -> LocalBoxFuture<'static, Result<(), JobFailure>> {
+        self.durably(Record::JobPreparing { job: self.job, attempt: self.attempt })
+    }
+
     fn intend(&self, intent: StartIntent) -> LocalBoxFuture<'static, Result<(), JobFailure>> {
         let record = Record::JobStarting {
             job: self.job,
@@ -33,13 +47,7 @@ impl AttemptLog for JournalLog {
             wire_id: intent.wire_id,
             details: intent.details,
         };
-        let receipt = self.context.journal.append(self.context.run.run_id, record);
-        receipt
-            .map(|durable| match durable {
-                Ok(_) => Ok(()),
-                Err(error) => Err(JobFailure::new(FailureKind::NotDurable, error.to_string())),
-            })
-            .boxed_local()
+        self.durably(record)
     }
 
     fn acknowledged(&self, service: Service) {

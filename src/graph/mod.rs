@@ -60,9 +60,11 @@ impl JobGraph {
         self.graph.edge_count()
     }
 
-    /// Edges that leave a job, with the successor each leads to.
+    /// Edges that leave a job, with the successor each leads to, in the order in which they were given.
     pub fn outgoing(&self, job: JobIndex) -> impl Iterator<Item = (EdgeId, JobIndex)> + '_ {
-        self.edges(job, Direction::Outgoing).map(|(id, _, to)| (id, to))
+        // petgraph hands out the last edge first
+        let latest_first: Vec<_> = self.edges(job, Direction::Outgoing).map(|(id, _, to)| (id, to)).collect();
+        latest_first.into_iter().rev()
     }
 
     /// Edges that enter a job, with the predecessor each comes from.

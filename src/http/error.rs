@@ -146,10 +146,10 @@ pub(super) async fn no_such_route(request: HttpRequest) -> HttpResponse {
         .error_response()
 }
 
-/// A route that is there for POST only: 405.
-pub(super) async fn method_not_allowed() -> HttpResponse {
-    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this endpoint takes POST only");
+/// A route that is there, but not for this method: 405 with the methods that it takes.
+pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("this endpoint takes {allowed} only"));
     let mut response = error.error_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }

@@ -6,16 +6,22 @@ use serde_json::json;
 use super::Door;
 use super::body::stopped;
 use super::error::ApiError;
+use crate::engine::messages::SubmitError;
 use crate::playbook::Space;
-use crate::store::Filter;
+use crate::store::{Filter, JournalError};
 
 /// `GET /health`: the process answers.
 pub(super) async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive", "version": env!("CARGO_PKG_VERSION")}))
 }
 
-/// `GET /ready`: the journal answers, so submissions can be accepted.
+/// `GET /ready`: the journal answers and can be written, so submissions can be accepted.
 pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+    if !door.journal.is_healthy() {
+        return Err(ApiError::from(SubmitError::NotDurable(JournalError::Write(
+            "the last record is still waiting".to_owned(),
+        ))));
+    }
     let filter = Filter { space: Space::Analysis, tenant: None, state: None, before: None, limit: 1 };
     let answer = web::block(move || door.history.list(&filter)).await.map_err(|_| stopped())?;
     answer.map_err(|error| ApiError::unreadable(&error))?;

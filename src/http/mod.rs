@@ -6,8 +6,10 @@ mod auth;
 mod body;
 mod error;
 mod health;
+mod names;
 mod platform;
 mod submission;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ pub use error::ApiError;
 use crate::engine::EngineHandle;
 use crate::playbook::check::CheckSettings;
 use crate::ports::JobServices;
-use crate::store::History;
+use crate::store::{History, Journal};
 
 /// Largest body of a request in bytes.
 pub const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -29,6 +31,8 @@ pub const LARGEST_BODY: usize = 8 * 1024 * 1024;
 pub struct Door {
     /// Runs what was accepted.
     pub engine: EngineHandle,
+    /// Remembers what was accepted.
+    pub journal: Arc<dyn Journal>,
     /// Knows what was accepted.
     pub history: Arc<dyn History>,
     /// Who may come in.
@@ -50,14 +54,19 @@ pub struct IngestionTester {
 /// Every route of the program.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/analysis").route(web::post().to(platform::analysis)).default_service(not_allowed()))
-        .service(web::resource("/ingestion").route(web::post().to(platform::ingestion)).default_service(not_allowed()))
-        .service(web::resource("/health").route(web::get().to(health::health)))
-        .service(web::resource("/ready").route(web::get().to(health::ready)))
+        .service(
+            web::resource("/analysis").route(web::post().to(platform::analysis)).default_service(takes_only("POST")),
+        )
+        .service(
+            web::resource("/ingestion").route(web::post().to(platform::ingestion)).default_service(takes_only("POST")),
+        )
+        .service(web::resource("/health").route(web::get().to(health::health)).default_service(takes_only("GET")))
+        .service(web::resource("/ready").route(web::get().to(health::ready)).default_service(takes_only("GET")))
         .service(web::scope("/api/v1").configure(api::configure))
         .default_service(web::to(error::no_such_route));
 }
 
-fn not_allowed() -> actix_web::Route {
-    web::to(error::method_not_allowed)
+/// Answers every method that a resource has no route for.
+fn takes_only(allowed: &'static str) -> actix_web::Route {
+    web::to(move || async move { error::method_not_allowed(allowed) })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::body::read_object;
 use super::error::ApiError;
 use super::submission::submit;
-use super::{Door, IngestionTester};
+use super::{Door, IngestionTester, names};
 use crate::playbook::Space;
 use crate::playbook::ingestion::{check_test_call, is_test_call};
 use crate::playbook::job::Service;
@@ -21,7 +21,7 @@ pub(super) async fn analysis(
     door: web::Data<Door>,
 ) -> Result<HttpResponse, ApiError> {
     let document = read_object(&request, payload, door.body_timeout).await?;
-    door.key.judge_document(&document)?;
+    door.key.judge_document(&request, &document)?;
     submit(&door, Space::Analysis, document).await
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn ingestion(
     tester: web::Data<IngestionTester>,
 ) -> Result<HttpResponse, ApiError> {
     let document = read_object(&request, payload, door.body_timeout).await?;
-    door.key.judge_document(&document)?;
+    door.key.judge_document(&request, &document)?;
     let testing = is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?;
     if testing {
         return Ok(test_call(&door, &tester, &document).await);
@@ -50,6 +50,9 @@ pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &
             return plain(StatusCode::BAD_REQUEST, error.reason());
         }
     };
+    if let Err(error) = names::judge(&door.checks.ingestion_urls, Some(&asked)).await {
+        return plain(StatusCode::BAD_REQUEST, error.reason());
+    }
     match tester.services.post(Service::Ingestion, "data-ingesting/test", &asked).await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);

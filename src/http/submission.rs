@@ -4,9 +4,9 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::Door;
 use super::body::stopped;
 use super::error::ApiError;
+use super::{Door, names};
 use crate::engine::messages::{Accepted, SubmitError};
 use crate::graph::Plan;
 use crate::graph::build::{build, build_ingestion};
@@ -24,6 +24,9 @@ pub(super) async fn submit(
     document: Map<String, Value>,
 ) -> Result<HttpResponse, ApiError> {
     let (document, plan) = judge(door, space, document).await?;
+    if space == Space::Ingestion {
+        names::judge(&door.checks.ingestion_urls, document.get("ingestion_json")).await?;
+    }
     let submission = Submission::new(&plan.playbook, &document);
     let id = plan.playbook.id.clone();
     match door.engine.submit(plan, submission).await {

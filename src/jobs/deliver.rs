@@ -1,5 +1,6 @@
 //! Tells the outside one thing, patiently: stores that are away are waited for, the web application is best effort.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ const ENTRY_GRACE: Duration = Duration::from_secs(10);
 pub(super) async fn deliver(
     ports: &JobPorts,
     settings: &JobSettings,
+    absence: &Absence,
     run: &Rc<RunSpec>,
     number: u32,
     delivery: &Delivery,
@@ -24,7 +26,7 @@ pub(super) async fn deliver(
         Delivery::Record(change) => record(ports, settings, run, change).await,
         Delivery::Notice(notice) => {
             let event_id = format!("{}/{}/{number}", run.playbook.id.text(), run.number);
-            announce(ports, settings, notice, &event_id).await
+            announce(ports, settings, absence, notice, &event_id).await
         }
     }
 }
@@ -53,13 +55,37 @@ async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, cha
     DeliveryResult::GivenUp("never tried".to_owned())
 }
 
+/// Since when the web application has answered nothing: one patience for all notices of all runs, not one each.
+#[derive(Default)]
+pub(super) struct Absence(Cell<Option<Instant>>);
+
+impl Absence {
+    fn ends(&self) {
+        self.0.set(None);
+    }
+
+    fn lasts(&self) -> Duration {
+        let since = self.0.get().unwrap_or_else(Instant::now);
+        self.0.set(Some(since));
+        since.elapsed()
+    }
+}
+
 /// Any answer of the web application counts, as with the original.
-async fn announce(ports: &JobPorts, settings: &JobSettings, notice: &Notice, event_id: &str) -> DeliveryResult {
-    let since = Instant::now();
+async fn announce(
+    ports: &JobPorts,
+    settings: &JobSettings,
+    absence: &Absence,
+    notice: &Notice,
+    event_id: &str,
+) -> DeliveryResult {
     for tries in 0.. {
         match ports.announcements.announce(notice, event_id).await {
-            Ok(()) => return DeliveryResult::Delivered,
-            Err(error) if since.elapsed() >= settings.notice_wait => return DeliveryResult::GivenUp(error.to_string()),
+            Ok(()) => {
+                absence.ends();
+                return DeliveryResult::Delivered;
+            }
+            Err(error) if absence.lasts() >= settings.notice_wait => return DeliveryResult::GivenUp(error.to_string()),
             Err(_) => sleep(retry_delay(tries)).await,
         }
     }

@@ -6,6 +6,7 @@ mod answers;
 mod automl;
 mod deliver;
 mod follow_ups;
+mod function_slots;
 mod ingestion;
 pub mod notices;
 mod pace;
@@ -28,6 +29,8 @@ use crate::ports::{
     Announcements, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess, Milestone,
     Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
 };
+use deliver::Absence;
+use function_slots::FunctionSlots;
 use recipe::Attempt;
 
 /// The world as recipes see it.
@@ -59,8 +62,12 @@ pub struct JobSettings {
     pub store_wait: Duration,
     /// How long a record is offered to a store that is away.
     pub delivery_wait: Duration,
-    /// How long a notice is offered to a web application that is away.
+    /// How long the web application may be away until notices are given up after one try each.
     pub notice_wait: Duration,
+    /// Functions at work at once.
+    pub function_concurrency: usize,
+    /// How long the slot of a function that was let go is held while the service may be at work.
+    pub function_linger: Duration,
 }
 
 impl Default for JobSettings {
@@ -73,6 +80,8 @@ impl Default for JobSettings {
             store_wait: Duration::from_secs(600),
             delivery_wait: Duration::from_secs(86_400),
             notice_wait: Duration::from_secs(3_600),
+            function_concurrency: 1,
+            function_linger: Duration::from_secs(600),
         }
     }
 }
@@ -81,18 +90,27 @@ impl Default for JobSettings {
 pub struct PlatformJobs {
     ports: Rc<JobPorts>,
     settings: Rc<JobSettings>,
+    functions: FunctionSlots,
+    web_application: Rc<Absence>,
 }
 
 impl PlatformJobs {
-    /// Jobs over these ports.
+    /// Jobs over these ports; has to be made on the thread of the engine.
     pub fn new(ports: JobPorts, settings: JobSettings) -> Self {
-        Self { ports: Rc::new(ports), settings: Rc::new(settings) }
+        let (ports, settings) = (Rc::new(ports), Rc::new(settings));
+        let functions = FunctionSlots::new(&ports, &settings);
+        Self { ports, settings, functions, web_application: Rc::default() }
     }
 }
 
 impl JobRunner for PlatformJobs {
     fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>> {
-        let attempt = Attempt { call, ports: Rc::clone(&self.ports), settings: Rc::clone(&self.settings) };
+        let attempt = Attempt {
+            call,
+            ports: Rc::clone(&self.ports),
+            settings: Rc::clone(&self.settings),
+            functions: self.functions.clone(),
+        };
         recipe::within(attempt.limit(), run(attempt)).boxed_local()
     }
 
@@ -101,8 +119,9 @@ impl JobRunner for PlatformJobs {
     }
 
     fn deliver(&self, run: Rc<RunSpec>, number: u32, delivery: Delivery) -> LocalBoxFuture<'static, DeliveryResult> {
-        let (ports, settings) = (Rc::clone(&self.ports), Rc::clone(&self.settings));
-        async move { deliver::deliver(&ports, &settings, &run, number, &delivery).await }.boxed_local()
+        let (ports, settings, absence) =
+            (Rc::clone(&self.ports), Rc::clone(&self.settings), Rc::clone(&self.web_application));
+        async move { deliver::deliver(&ports, &settings, &absence, &run, number, &delivery).await }.boxed_local()
     }
 
     fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) -> LocalBoxFuture<'static, ()> {
@@ -121,7 +140,7 @@ async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
         JobKind::Dataset { label } => Ok(dataset(&attempt, label)),
         JobKind::Cleaning { .. } => service::CLEANING.run(&attempt).await,
         JobKind::DataJoin { .. } => service::DATA_JOIN.run(&attempt).await,
-        JobKind::Function { .. } => service::FUNCTION.run(&attempt).await,
+        JobKind::Function { .. } => service::function(&attempt).await,
         JobKind::Ml { task, args } => spark::run(&attempt, *task, args).await,
         JobKind::Visualization { .. } => visualization::run(&attempt).await,
         JobKind::DataSink => service::data_sink(&attempt).await,

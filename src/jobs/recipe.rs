@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::answers::{self, ProgressAnswer, StartAnswer};
+use super::function_slots::FunctionSlots;
 use super::pace::{poll_delay, retry_delay};
 use super::{JobPorts, JobSettings, paths};
 use crate::graph::inputs::JobOutput;
@@ -31,6 +32,7 @@ pub(super) struct Attempt {
     pub(super) call: JobCall,
     pub(super) ports: Rc<JobPorts>,
     pub(super) settings: Rc<JobSettings>,
+    pub(super) functions: FunctionSlots,
 }
 
 /// A job that was started at a service.
@@ -329,7 +331,8 @@ impl Attempt {
     }
 }
 
-fn progress_question(path: &str, wire_id: &str) -> String {
+/// The question how a job is getting on.
+pub(super) fn progress_question(path: &str, wire_id: &str) -> String {
     format!("{path}/progress?id={}", encode(wire_id))
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::answers::StartAnswer;
+use super::function_slots;
 use super::paths;
-use super::recipe::{Attempt, missing_input};
+use super::recipe::{Attempt, Started, missing_input};
 use crate::playbook::JobKind;
 use crate::playbook::job::Service;
-use crate::ports::{JobFailure, JobSuccess, SuccessDetails};
+use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
 
 /// What distinguishes one service job from another on the wire.
 pub(super) struct ServiceJob {
@@ -32,22 +33,60 @@ pub(super) const DATA_JOIN: ServiceJob =
     ServiceJob { service: Service::Join, path: "join", inputs: 2, body: join_body };
 
 /// `POST /function`.
-pub(super) const FUNCTION: ServiceJob =
-    ServiceJob { service: Service::Function, path: "function", inputs: 0, body: function_body };
+const FUNCTION: ServiceJob =
+    ServiceJob { service: Service::Function, path: function_slots::PATH, inputs: 0, body: function_body };
 
 impl ServiceJob {
     /// Runs the job to its end.
     pub(super) async fn run(&self, attempt: &Attempt) -> Result<JobSuccess, JobFailure> {
+        let started = self.start(attempt, || ()).await?;
+        self.follow(attempt, started).await
+    }
+
+    /// `leaving` is called when a start is about to leave.
+    async fn start(&self, attempt: &Attempt, leaving: impl Fn()) -> Result<Started, JobFailure> {
         let needed = self.inputs.max(attempt.job().inputs.len());
         if attempt.call.inputs.len() < self.inputs {
             return Err(missing_input(needed, attempt.call.inputs.len()));
         }
         let (directory, output) = attempt.output();
+        let body = |wire_id: &str| {
+            leaving();
+            (self.body)(attempt, wire_id, &output)
+        };
+        attempt.start(self.service, self.path, Some(&directory), body).await
+    }
+
+    async fn follow(&self, attempt: &Attempt, started: Started) -> Result<JobSuccess, JobFailure> {
+        let (_, output) = attempt.output();
         let body = |wire_id: &str| (self.body)(attempt, wire_id, &output);
-        let started = attempt.start(self.service, self.path, Some(&directory), body).await?;
         attempt.follow(started, self.path, body).await?;
         Ok(attempt.own_output(output))
     }
+}
+
+/// A function, whose slot is held as long as the service is at work.
+pub(super) async fn function(attempt: &Attempt) -> Result<JobSuccess, JobFailure> {
+    let mut slot = attempt.functions.take().await?;
+    let started = match FUNCTION.start(attempt, || slot.may_be_at_work()).await {
+        Ok(started) => started,
+        Err(failure) => {
+            if failure.kind != FailureKind::OutcomeUnknown {
+                slot.give_back();
+            }
+            return Err(failure);
+        }
+    };
+    slot.known_as(started.wire_id());
+    let result = FUNCTION.follow(attempt, started).await;
+    let said_so = match &result {
+        Ok(_) => true,
+        Err(failure) => failure.kind == FailureKind::ServiceError,
+    };
+    if said_so {
+        slot.give_back();
+    }
+    result
 }
 
 fn cleaning_body(attempt: &Attempt, wire_id: &str, output: &str) -> Value {

@@ -21,6 +21,7 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     if let Some(known) = attempt.known_start(Service::Spark) {
         return await_evidence(attempt, known.details.clone()).await;
     }
+    attempt.call.log.prepare().await?;
     let chosen = if args.automl { Some(automl::choose(attempt, task, args, &input.path).await?) } else { None };
     let algorithm = match &chosen {
         Some(chosen) => chosen.algorithm,

@@ -100,6 +100,9 @@ pub trait AttemptLog {
     /// Resolves when the intent to start something at a service is durable; nothing may be sent there before.
     fn intend(&self, intent: StartIntent) -> LocalBoxFuture<'static, Result<(), JobFailure>>;
 
+    /// Resolves when it is durable that the attempt prepares its start: nothing outside may change before.
+    fn prepare(&self) -> LocalBoxFuture<'static, Result<(), JobFailure>>;
+
     /// The service has answered the start. Written, not awaited.
     fn acknowledged(&self, service: Service);
 

@@ -93,6 +93,12 @@ impl JobProgress {
         }
     }
 
+    fn prepares(&mut self, attempt: u32, at: Millis) {
+        self.phase = JobPhase::Starting;
+        self.attempt = self.attempt.max(attempt);
+        self.started_at.get_or_insert(at);
+    }
+
     fn intended(&mut self, start: KnownStart, at: Millis) {
         // the Spark component answers only when it has finished: from the intent on its job counts as running
         self.phase = if start.service == Service::Spark { JobPhase::Running } else { JobPhase::Starting };
@@ -199,6 +205,11 @@ impl RunProgress {
                     job.intended(start, at);
                 }
             }
+            Record::JobPreparing { job, attempt } => {
+                if let Some(job) = self.open_job(*job, seq)? {
+                    job.prepares(*attempt, at);
+                }
+            }
             Record::JobStartAcknowledged { job, attempt, service } => {
                 if let Some(job) = self.open_job(*job, seq)? {
                     job.acknowledged(*attempt, service);
@@ -226,7 +237,11 @@ impl RunProgress {
             Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
                 self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
             }
-            Record::Delivered { lane, number, .. } => {
+            Record::Delivered { lane, number, given_up } => {
+                if let Some(why) = given_up {
+                    let what = format!("{} {number} was given up: {why}", lane.noun());
+                    self.warnings.push((None, "delivery-given-up".to_owned(), what));
+                }
                 let done = match lane {
                     Lane::Records => &mut self.delivered.records,
                     Lane::Notices => &mut self.delivered.notices,

@@ -28,6 +28,13 @@ pub enum Record {
     Queued,
     /// The run's actors begin after a wait, or again after a start of the process; otherwise they begin with `Accepted`.
     Begun,
+    /// An attempt prepares its start: directories and parameters may be there from now on.
+    JobPreparing {
+        /// Which job.
+        job: usize,
+        /// 1 for the first attempt.
+        attempt: u32,
+    },
     /// An attempt is about to be started at a service under this id: nothing was sent before this was durable.
     JobStarting {
         /// Which job.
@@ -128,6 +135,16 @@ pub enum Lane {
     Records,
     /// Notices to the web application.
     Notices,
+}
+
+impl Lane {
+    /// One of its deliveries.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Lane::Records => "record",
+            Lane::Notices => "notice",
+        }
+    }
 }
 
 /// How a run ended.

@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 
 use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
+use crate::playbook::text::quoted;
 use crate::playbook::{Problem, Space};
 use crate::store::{Filter, RunSummary};
 
 /// Runs on a page unless asked otherwise, and at most.
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
+
+/// States that runs may be listed by.
+const STATES: [&str; 5] = ["queued", "running", "succeeded", "failed", "stopped"];
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -32,6 +36,11 @@ pub(super) async fn list(
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?
         .into_inner();
+    if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
+        let reason = format!("there is no state {}", quoted(state));
+        let hint = format!("states are {}", STATES.join(", "));
+        return Err(ApiError::bad_request(Problem::new("bad-query", "", reason).hint(hint)));
+    }
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let filter = Filter {
         space: **space,

@@ -9,6 +9,7 @@ use actix_web::web;
 
 pub use playbooks::PlaybookCache;
 
+use super::takes_only;
 use crate::playbook::Space;
 
 /// Every route of the API. Analyses and ingestions have the same shape in separate id spaces.
@@ -19,12 +20,14 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                 web::resource(collection)
                     .app_data(web::Data::new(space))
                     .route(web::get().to(list::list))
-                    .route(web::post().to(submit::submit)),
+                    .route(web::post().to(submit::submit))
+                    .default_service(takes_only("GET, POST")),
             )
             .service(
                 web::resource(format!("{collection}/{{id}}"))
                     .app_data(web::Data::new(space))
-                    .route(web::get().to(run::run)),
+                    .route(web::get().to(run::run))
+                    .default_service(takes_only("GET")),
             );
     }
     config.default_service(web::to(super::error::no_such_route));

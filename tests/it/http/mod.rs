@@ -21,7 +21,8 @@ use crate::stack::{Stack, Stores};
 fn door() -> &'static Stack {
     static DOOR: OnceLock<Stack> = OnceLock::new();
     DOOR.get_or_init(|| {
-        let variables = [("BODY_TIMEOUT_SECONDS", "1"), ("INGESTION_TEST_TIMEOUT_SECONDS", "1")];
+        let variables =
+            [("BODY_TIMEOUT_SECONDS", "1"), ("INGESTION_TEST_TIMEOUT_SECONDS", "1"), ("WRONG_TOKENS", "100000")];
         Stack::answering(Stores::Embedded, Default::default(), &variables)
     })
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{playbook, refused, server};
 use crate::peers::{Answer, KEY};
+use crate::stack::{Stack, Stores};
 
 fn with_token(path: &str, token: Option<Value>) -> Answer {
     let mut document = playbook("Unauthorized");
@@ -84,4 +85,17 @@ fn health_is_for_everybody() {
         let answer = server().get(path);
         assert_eq!((answer.status, &answer.json()["status"]), (200, &json!(status)));
     }
+}
+
+#[test]
+fn many_wrong_tokens_are_told_to_wait_and_the_right_one_is_not() {
+    let stack = Stack::answering(Stores::Embedded, Default::default(), &[("WRONG_TOKENS", "3")]);
+    let server = &stack.orchestrator.server;
+    let statuses: Vec<u16> = (0..5).map(|_| server.get_with("/api/v1/analyses", "guess").status).collect();
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+    assert_eq!(server.get_with("/api/v1/analyses", KEY).status, 200);
+    let mut document = playbook("guess");
+    document["diastema-token"] = json!("guess");
+    let told = server.post("/analysis", &document.to_string());
+    assert_eq!((told.status, told.json()["error"].as_str()), (429, Some("auth-throttle")));
 }

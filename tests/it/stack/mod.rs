@@ -5,6 +5,7 @@
 mod again;
 mod cli;
 mod faults;
+mod functions;
 mod restart;
 mod samples;
 mod speed;

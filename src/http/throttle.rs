@@ -1,0 +1,65 @@
+//! Slows down guessing: an address that has sent many wrong tokens lately is told so for every further wrong one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::clock::Instant;
+
+/// How long a wrong token is remembered (decision 23).
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Addresses that are remembered; beyond, those that have been quiet are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// Wrong tokens by address.
+#[derive(Debug)]
+pub(super) struct WrongTokens {
+    /// Wrong tokens from one address within [`WINDOW`] until further ones are too many.
+    most: usize,
+    seen: Mutex<HashMap<IpAddr, VecDeque<Instant>>>,
+}
+
+impl WrongTokens {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, seen: Mutex::default() }
+    }
+
+    /// Counts a wrong token; answers whether there were too many before it.
+    pub(super) fn count(&self, from: IpAddr) -> bool {
+        let now = Instant::now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= REMEMBERED {
+            seen.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
+        }
+        let times = seen.entry(from).or_default();
+        while times.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
+            times.pop_front();
+        }
+        if times.len() >= self.most {
+            return true;
+        }
+        times.push_back(now);
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn the_twenty_first_wrong_token_in_ten_seconds_is_too_many() {
+        tokio::time::pause();
+        let (wrong, one, other) =
+            (WrongTokens::new(20), IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from([10, 0, 0, 1]));
+        assert!((0..20).all(|_| !wrong.count(one)));
+        assert!(wrong.count(one));
+        assert!(!wrong.count(other));
+        tokio::time::advance(WINDOW).await;
+        assert!(!wrong.count(one));
+    }
+}
