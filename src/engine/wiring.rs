@@ -79,6 +79,6 @@ fn outcome_of(job: &JobProgress) -> Option<EdgeOutcome> {
         (JobPhase::Failed, _) => Some(EdgeOutcome::Failed),
         (JobPhase::Skipped, _) => Some(EdgeOutcome::Skipped),
         (JobPhase::Cancelled, _) => Some(EdgeOutcome::Cancelled),
-        _ => None,
+        (JobPhase::Succeeded, None) | (JobPhase::Waiting | JobPhase::Starting | JobPhase::Running, _) => None,
     }
 }

@@ -38,7 +38,10 @@ async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, cha
             RecordChange::DeleteObject { key } => {
                 ports.objects.delete(run.playbook.tenant.as_str(), key).await.map(|()| Applied::Done)
             }
-            _ => ports.records.apply(run, change).await,
+            RecordChange::Register
+            | RecordChange::Document { .. }
+            | RecordChange::Pipeline(_)
+            | RecordChange::DatasetFeatures { .. } => ports.records.apply(run, change).await,
         };
         match applied {
             Ok(Applied::Done) => return DeliveryResult::Delivered,

@@ -138,9 +138,9 @@ async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
     let since = actix::clock::Instant::now();
     let result = match &job.kind {
         JobKind::Dataset { label } => Ok(dataset(&attempt, label)),
-        JobKind::Cleaning { .. } => service::CLEANING.run(&attempt).await,
-        JobKind::DataJoin { .. } => service::DATA_JOIN.run(&attempt).await,
-        JobKind::Function { .. } => service::function(&attempt).await,
+        JobKind::Cleaning { max_shrink } => service::cleaning(&attempt, max_shrink.as_ref()).await,
+        JobKind::DataJoin { column, join_type } => service::data_join(&attempt, column, join_type).await,
+        JobKind::Function { function } => service::function(&attempt, function).await,
         JobKind::Ml { task, args } => spark::run(&attempt, *task, args).await,
         JobKind::Visualization { .. } => visualization::run(&attempt).await,
         JobKind::DataSink => service::data_sink(&attempt).await,

@@ -154,7 +154,8 @@ impl Attempt {
                     Ok(ProgressAnswer::Running | ProgressAnswer::Done(_) | ProgressAnswer::Failed(_)) => {
                         Ok(Started { service, wire_id, acknowledged: true })
                     }
-                    _ => self.start_again(service, path, body).await,
+                    Ok(ProgressAnswer::UnknownId | ProgressAnswer::NoVerdict(_) | ProgressAnswer::Unusable(_))
+                    | Err(_) => self.start_again(service, path, body).await,
                 }
             }
             // following asks first, and sends the same start again only if the service does not know it

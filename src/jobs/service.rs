@@ -9,66 +9,98 @@ use super::answers::StartAnswer;
 use super::function_slots;
 use super::paths;
 use super::recipe::{Attempt, Started, missing_input};
-use crate::playbook::JobKind;
 use crate::playbook::job::Service;
 use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
 
-/// What distinguishes one service job from another on the wire.
-pub(super) struct ServiceJob {
+/// What distinguishes one service job from another on the wire, beside its body.
+struct ServiceJob {
     service: Service,
     /// Path of the endpoint below the service's address.
     path: &'static str,
     /// Inputs it needs at least.
     inputs: usize,
-    /// The body, from the attempt, the id and the output path.
-    body: fn(&Attempt, &str, &str) -> Value,
 }
 
-/// `POST /data-cleaning`.
-pub(super) const CLEANING: ServiceJob =
-    ServiceJob { service: Service::Cleaning, path: "data-cleaning", inputs: 1, body: cleaning_body };
-
-/// `POST /join`.
-pub(super) const DATA_JOIN: ServiceJob =
-    ServiceJob { service: Service::Join, path: "join", inputs: 2, body: join_body };
-
-/// `POST /function`.
-const FUNCTION: ServiceJob =
-    ServiceJob { service: Service::Function, path: function_slots::PATH, inputs: 0, body: function_body };
+const CLEANING: ServiceJob = ServiceJob { service: Service::Cleaning, path: "data-cleaning", inputs: 1 };
+const DATA_JOIN: ServiceJob = ServiceJob { service: Service::Join, path: "join", inputs: 2 };
+const FUNCTION: ServiceJob = ServiceJob { service: Service::Function, path: function_slots::PATH, inputs: 0 };
 
 impl ServiceJob {
-    /// Runs the job to its end.
-    pub(super) async fn run(&self, attempt: &Attempt) -> Result<JobSuccess, JobFailure> {
-        let started = self.start(attempt, || ()).await?;
-        self.follow(attempt, started).await
+    /// Runs the job to its end; `body` is made from the id and the output path.
+    async fn run(&self, attempt: &Attempt, body: impl Fn(&str, &str) -> Value) -> Result<JobSuccess, JobFailure> {
+        let started = self.start(attempt, &body).await?;
+        self.follow(attempt, started, &body).await
     }
 
-    /// `leaving` is called when a start is about to leave.
-    async fn start(&self, attempt: &Attempt, leaving: impl Fn()) -> Result<Started, JobFailure> {
+    async fn start(&self, attempt: &Attempt, body: impl Fn(&str, &str) -> Value) -> Result<Started, JobFailure> {
         let needed = self.inputs.max(attempt.job().inputs.len());
         if attempt.call.inputs.len() < self.inputs {
             return Err(missing_input(needed, attempt.call.inputs.len()));
         }
         let (directory, output) = attempt.output();
-        let body = |wire_id: &str| {
-            leaving();
-            (self.body)(attempt, wire_id, &output)
-        };
-        attempt.start(self.service, self.path, Some(&directory), body).await
+        attempt.start(self.service, self.path, Some(&directory), |wire_id| body(wire_id, &output)).await
     }
 
-    async fn follow(&self, attempt: &Attempt, started: Started) -> Result<JobSuccess, JobFailure> {
+    async fn follow(
+        &self,
+        attempt: &Attempt,
+        started: Started,
+        body: impl Fn(&str, &str) -> Value,
+    ) -> Result<JobSuccess, JobFailure> {
         let (_, output) = attempt.output();
-        let body = |wire_id: &str| (self.body)(attempt, wire_id, &output);
-        attempt.follow(started, self.path, body).await?;
+        attempt.follow(started, self.path, |wire_id| body(wire_id, &output)).await?;
         Ok(attempt.own_output(output))
     }
 }
 
-/// A function, whose slot is held as long as the service is at work.
-pub(super) async fn function(attempt: &Attempt) -> Result<JobSuccess, JobFailure> {
+/// `POST /data-cleaning`.
+pub(super) async fn cleaning(attempt: &Attempt, max_shrink: Option<&Value>) -> Result<JobSuccess, JobFailure> {
+    let body = |wire_id: &str, output: &str| {
+        let mut body = Map::new();
+        body.insert("minio-input".to_owned(), json!(input_paths(attempt).first()));
+        body.insert("minio-output".to_owned(), json!(output));
+        body.insert("job-id".to_owned(), json!(wire_id));
+        body.insert("analysis-id".to_owned(), json!(attempt.call.run.playbook.id.text()));
+        if let Some(max_shrink) = max_shrink {
+            body.insert("max-shrink".to_owned(), max_shrink.clone());
+        }
+        Value::Object(body)
+    };
+    CLEANING.run(attempt, body).await
+}
+
+/// `POST /join`.
+pub(super) async fn data_join(attempt: &Attempt, column: &str, join_type: &str) -> Result<JobSuccess, JobFailure> {
+    let body = |wire_id: &str, output: &str| {
+        json!({
+            "job-id": wire_id,
+            "column": column.to_lowercase(),
+            "type": join_type.to_lowercase(),
+            "inputs": input_paths(attempt),
+            "output": output,
+            "analysis-id": attempt.call.run.playbook.id.text(),
+        })
+    };
+    DATA_JOIN.run(attempt, body).await
+}
+
+/// `POST /function`, whose slot is held as long as the service is at work.
+pub(super) async fn function(attempt: &Attempt, function: &Value) -> Result<JobSuccess, JobFailure> {
+    let body = |wire_id: &str, output: &str| {
+        json!({
+            "job-id": wire_id,
+            "inputs": input_paths(attempt),
+            "output": output,
+            "function": function,
+            "analysis-id": attempt.call.run.playbook.id.text(),
+        })
+    };
     let mut slot = attempt.functions.take().await?;
-    let started = match FUNCTION.start(attempt, || slot.may_be_at_work()).await {
+    let leaving = |wire_id: &str, output: &str| {
+        slot.may_be_at_work();
+        body(wire_id, output)
+    };
+    let started = match FUNCTION.start(attempt, leaving).await {
         Ok(started) => started,
         Err(failure) => {
             if failure.kind != FailureKind::OutcomeUnknown {
@@ -78,56 +110,15 @@ pub(super) async fn function(attempt: &Attempt) -> Result<JobSuccess, JobFailure
         }
     };
     slot.known_as(started.wire_id());
-    let result = FUNCTION.follow(attempt, started).await;
-    let said_so = match &result {
+    let result = FUNCTION.follow(attempt, started, body).await;
+    let the_service_said_so = match &result {
         Ok(_) => true,
         Err(failure) => failure.kind == FailureKind::ServiceError,
     };
-    if said_so {
+    if the_service_said_so {
         slot.give_back();
     }
     result
-}
-
-fn cleaning_body(attempt: &Attempt, wire_id: &str, output: &str) -> Value {
-    let mut body = Map::new();
-    body.insert("minio-input".to_owned(), json!(input_paths(attempt).first()));
-    body.insert("minio-output".to_owned(), json!(output));
-    body.insert("job-id".to_owned(), json!(wire_id));
-    body.insert("analysis-id".to_owned(), json!(attempt.call.run.playbook.id.text()));
-    if let JobKind::Cleaning { max_shrink: Some(max_shrink) } = &attempt.job().kind {
-        body.insert("max-shrink".to_owned(), max_shrink.clone());
-    }
-    Value::Object(body)
-}
-
-fn join_body(attempt: &Attempt, wire_id: &str, output: &str) -> Value {
-    let (column, join_type) = match &attempt.job().kind {
-        JobKind::DataJoin { column, join_type } => (column.to_lowercase(), join_type.to_lowercase()),
-        _ => Default::default(),
-    };
-    json!({
-        "job-id": wire_id,
-        "column": column,
-        "type": join_type,
-        "inputs": input_paths(attempt),
-        "output": output,
-        "analysis-id": attempt.call.run.playbook.id.text(),
-    })
-}
-
-fn function_body(attempt: &Attempt, wire_id: &str, output: &str) -> Value {
-    let function = match &attempt.job().kind {
-        JobKind::Function { function } => function,
-        _ => &Value::Null,
-    };
-    json!({
-        "job-id": wire_id,
-        "inputs": input_paths(attempt),
-        "output": output,
-        "function": function,
-        "analysis-id": attempt.call.run.playbook.id.text(),
-    })
 }
 
 fn input_paths(attempt: &Attempt) -> Vec<&str> {

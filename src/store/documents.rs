@@ -160,10 +160,11 @@ fn dataset_id(organization: &str, user: &str, label: &str) -> String {
 
 fn dataset_entry(run: &RunSpec) -> (String, Map<String, Value>) {
     let organization = &run.playbook.database_id;
-    let args = run.playbook.jobs.iter().find_map(|job| match &job.kind {
-        JobKind::Ingestion(args) => Some(args),
-        _ => None,
-    });
+    let args = run
+        .playbook
+        .jobs
+        .iter()
+        .find_map(|job| if let JobKind::Ingestion(args) = &job.kind { Some(args) } else { None });
     let (user, label) = args.map_or(("", ""), |args| (args.user.as_str(), args.label.as_str()));
     let entry = json!({
         "organization": organization, "user": user, "label": label, "ingestationId": run.playbook.id.text(),

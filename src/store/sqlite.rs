@@ -131,7 +131,16 @@ pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) 
             db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1 AND finished_at IS NOT NULL")?
                 .execute([run_id])?;
         }
-        _ => {}
+        Record::Accepted
+        | Record::JobPreparing { .. }
+        | Record::JobStarting { .. }
+        | Record::JobStartAcknowledged { .. }
+        | Record::JobSucceeded { .. }
+        | Record::JobFailed { .. }
+        | Record::JobSkipped { .. }
+        | Record::JobCancelled { .. }
+        | Record::Warning { .. }
+        | Record::Delivered { .. } => {}
     }
     Ok(seq as u64)
 }
