@@ -24,7 +24,7 @@ pub struct GraphSetup {
     pub run: Rc<RunSpec>,
     /// Who waits for whom.
     pub graph: JobGraph,
-    /// What the journal knows of the run: nothing in its first life.
+    /// What the journal knows of the run: [`RunProgress::nothing`] in its first life.
     pub before: RunProgress,
     /// Does the jobs.
     pub runner: Rc<dyn JobRunner>,

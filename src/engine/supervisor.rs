@@ -212,7 +212,7 @@ impl AnalysisSupervisor {
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                let before = RunProgress::new(plan.graph.len());
+                let before = RunProgress::nothing();
                 let queued = !self.begin(Ready { run: Rc::new(run), graph: plan.graph, before }, ctx);
                 Ok(Accepted { number, queued, is_new: true, warnings: plan.warnings })
             }

@@ -176,6 +176,11 @@ impl RunProgress {
         }
     }
 
+    /// What is known of a run that has just been accepted: no room is taken for its jobs.
+    pub fn nothing() -> Self {
+        Self::new(0)
+    }
+
     /// Folds a run's entries.
     ///
     /// *Errors*: a record that names a job the run does not have.
