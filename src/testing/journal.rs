@@ -250,6 +250,9 @@ impl State {
             Some((_, run)) => run.number + 1,
             None => 1,
         };
+        if !submission.has_room {
+            return Acceptance::NoRoom;
+        }
         let foreign = |sent: &&crate::store::SentJobId| {
             self.job_ids.get(&sent.key).is_some_and(|(owner, _)| *owner != submission.tenant)
         };
@@ -260,7 +263,7 @@ impl State {
         for sent in &submission.job_ids {
             let (_, services) =
                 self.job_ids.entry(sent.key.clone()).or_insert_with(|| (submission.tenant.clone(), BTreeSet::new()));
-            if !services.insert(sent.service) {
+            if !services.insert(sent.service) && sent.has_wire_id {
                 reused_ids.insert(sent.job);
             }
         }
