@@ -10,6 +10,7 @@ mod samples;
 mod speed;
 mod stores;
 mod transcript;
+mod unusable;
 
 use std::path::Path;
 use std::time::Duration;
