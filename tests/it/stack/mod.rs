@@ -5,6 +5,7 @@
 mod again;
 mod cli;
 mod faults;
+mod minio;
 mod restart;
 mod samples;
 mod speed;
