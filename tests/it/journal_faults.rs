@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use actix::clock::Instant;
 use dummy_services::{Behaviour, Script};
 use futures::FutureExt;
 use orchestrator::engine::messages::SubmitError;
