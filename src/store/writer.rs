@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,6 +22,9 @@ const LARGEST_BATCH: usize = 4096;
 
 /// Between two tries while the disk is full or the file is locked.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Tries to write what is held when the process is ending.
+const LAST_TRIES: u32 = 10;
 
 /// Exit code after a failed fsync or a damaged file (`EX_IOERR`).
 const IO_ERROR_EXIT: i32 = 74;
@@ -131,6 +134,7 @@ impl Drop for Inner {
 fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &AtomicBool) {
     let mut broken = HashSet::new();
     let mut held: Vec<Command> = Vec::new();
+    let mut last_tries = LAST_TRIES;
     loop {
         let next = if held.is_empty() { queue.recv().ok() } else { queue.recv_timeout(RETRY_PAUSE).ok() };
         if next.is_none() && held.is_empty() {
@@ -146,15 +150,35 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
                 }
                 match sqlite::remedy(&error) {
                     Remedy::Wait => held = refuse_new(batch, &error),
-                    Remedy::Refuse => {
-                        // what follows in these runs builds on what is missing: the records of a run have no gaps
-                        broken.extend(batch.iter().filter_map(Command::run_id));
-                        let error = JournalError::Write(error.to_string());
-                        batch.into_iter().for_each(|command| refuse(command, &error));
-                    }
+                    Remedy::Refuse => write_each(&mut connection, batch, &mut broken),
                     Remedy::Stop => stop_the_process(&error),
                 }
             }
+        }
+        if held.is_empty() {
+            continue;
+        }
+        match queue.try_recv() {
+            Ok(command) => held.push(command),
+            Err(TryRecvError::Empty) => {}
+            // the process is ending; what is not on the disk by now is seen again after the next start
+            Err(TryRecvError::Disconnected) if last_tries == 0 => return,
+            Err(TryRecvError::Disconnected) => {
+                last_tries -= 1;
+                std::thread::park_timeout(RETRY_PAUSE);
+            }
+        }
+    }
+}
+
+/// Something in the batch cannot be written at all: each command gets a transaction of its own, so that only the run it
+/// belongs to is broken. What follows in that run builds on what is missing: the records of a run have no gaps.
+fn write_each(connection: &mut Connection, batch: Vec<Command>, broken: &mut HashSet<i64>) {
+    for command in batch {
+        if let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken)) {
+            broken.extend(commands.iter().filter_map(Command::run_id));
+            let error = JournalError::Write(error.to_string());
+            commands.into_iter().for_each(|command| refuse(command, &error));
         }
     }
 }

@@ -12,16 +12,16 @@ use orchestrator::store::{History, Journal, Record, RunProgress, SqliteHistory, 
 use orchestrator::testing::{Latch, ScriptedRunner, Sketch, graph_of};
 
 /// A directory that goes away with the test.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("orchestrator-it-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("state.db")
     }
 }
@@ -32,14 +32,14 @@ impl Drop for Place {
     }
 }
 
-async fn submit(engine: &EngineHandle, sketch: &Sketch) -> Result<Accepted, SubmitError> {
+pub(crate) async fn submit(engine: &EngineHandle, sketch: &Sketch) -> Result<Accepted, SubmitError> {
     let plan = sketch.plan();
     let submission = sketch.submission(&plan);
     engine.submit(plan, submission).await
 }
 
 /// Waits until the newest run of an id has ended.
-async fn ended(history: &SqliteHistory, id: &str) {
+pub(crate) async fn ended(history: &SqliteHistory, id: &str) {
     for _ in 0..2_000 {
         let run = history.find(Space::Analysis, id, None).unwrap();
         if run.is_some_and(|run| run.settled) {

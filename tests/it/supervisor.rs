@@ -101,6 +101,33 @@ async fn a_refused_or_repeated_submission_is_not_counted_as_open() {
 }
 
 #[actix::test]
+async fn the_same_submission_again_needs_no_room() {
+    for limits in [
+        EngineLimits { open_per_tenant: 1, ..EngineLimits::default() },
+        EngineLimits { open_total: 1, ..EngineLimits::default() },
+    ] {
+        let (jobs, latch) = (ScriptedRunner::new(), Latch::new());
+        jobs.step("2").waits_for(&latch);
+        let engine = TestEngine::with(&jobs, limits);
+        engine.submit(&chain("a1")).await.unwrap();
+        for _ in 0..3 {
+            let again = engine.submit(&chain("a1")).await.unwrap();
+            assert_eq!((again.number, again.is_new), (1, false));
+            assert_eq!(engine.submit(&graph_of("1 -> 2").id("a1")).await, Err(SubmitError::IdInUse));
+            let refused = engine.submit(&chain("a2")).await;
+            assert!(matches!(refused, Err(SubmitError::TenantBusy { open: 1 } | SubmitError::Busy { open: 1 })));
+        }
+        latch.open();
+        engine.outcome("a1").await;
+        quiet().await;
+        // what was refused or repeated took no room and gave none away
+        assert!(engine.submit(&chain("a2")).await.unwrap().is_new);
+        engine.outcome("a2").await;
+        engine.finish().await;
+    }
+}
+
+#[actix::test]
 async fn runs_beyond_the_tenants_limit_wait_for_one_to_end() {
     let jobs = ScriptedRunner::new();
     jobs.step("2").succeeds_after(secs(10));

@@ -1,8 +1,9 @@
 //! Who waits for whom: branches, tenants, gates, limits.
 
 use orchestrator::playbook::job::Service;
+use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
-use orchestrator::testing::{ScriptedRunner, TestEngine, graph_of};
+use orchestrator::testing::{RanEnd, ScriptedRunner, Shape, TestEngine, graph_of};
 
 use crate::{secs, slots};
 
@@ -104,5 +105,23 @@ async fn slots_of_a_stopped_analysis_go_to_others() {
     engine.submit(&graph_of("1 -> 2,3").id("b1").tenant("bbb")).await.unwrap();
     let end = engine.outcome("b1").await;
     assert_eq!((end.outcome, end.elapsed.as_secs()), (RunOutcome::Succeeded, 7));
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn one_failure_ends_a_wide_analysis_whose_jobs_go_one_at_a_time() {
+    let jobs = ScriptedRunner::new();
+    jobs.every().takes(secs(1));
+    // the last of the list goes first
+    jobs.step("19998").fails_with(FailureKind::ServiceError, "no such column");
+    let engine = TestEngine::new(&jobs);
+    let sketch = Shape::FanOut.sketch(20_000, 1).option("max-parallel", 1);
+    let end = engine.run(&sketch).await;
+    assert_eq!((end.outcome, end.elapsed.as_secs()), (RunOutcome::Failed, 3));
+    assert_eq!(end.cause.unwrap().step.as_deref(), Some("19998"));
+    assert_eq!(jobs.steps(), ["1", "20000", "19999", "19998"]);
+    assert!(jobs.ran().iter().all(|ran| ran.end != Some(RanEnd::Dropped)), "nobody was let in to be sent away");
+    // the others' places are free again
+    assert_eq!(engine.run(&graph_of("1 -> 2,3").id("a2")).await.outcome, RunOutcome::Succeeded);
     engine.finish().await;
 }

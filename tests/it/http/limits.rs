@@ -20,6 +20,36 @@ fn an_orchestrator_with_too_many_open_analyses_is_busy() {
     limit("TOTAL_OPEN_ANALYSES", 503, "busy", &["Busy", "another"]);
 }
 
+/// A full house is no reason to turn away who is inside already, still less to announce the death of what runs.
+#[test]
+fn a_running_analysis_may_be_submitted_again_when_there_is_no_room() {
+    let stack = Stack::answering(Stores::Embedded, slow(), &[("TENANT_OPEN_ANALYSES", "1")]);
+    let door = &stack.orchestrator.server;
+    let document = playbook("Inside");
+    assert_eq!(door.post("/analysis", &document.to_string()).status, 202);
+
+    let again = door.post("/analysis", &document.to_string());
+    assert_eq!((again.status, &again.json()["run"]), (202, &1.into()), "{again:?}");
+    let mut other = document.clone();
+    other["jobs"][1]["max-shrink"] = 0.9.into();
+    refused(&door.post("/analysis", &other.to_string()), 409, "id-in-use");
+    refused(&door.post("/analysis", &playbook("Outside").to_string()), 429, "tenant-quota");
+
+    let about = |id: &str| -> Vec<String> {
+        stack.dummies.notices().into_iter().filter(|text| text.to_lowercase().ends_with(&format!(": {id}"))).collect()
+    };
+    let told = wait_for("the refusal is told", PATIENCE, || Some(about("outside")).filter(|told| told.len() == 2));
+    assert!(told[0].starts_with("error: ") && told[1].ends_with("terminated with error: outside"), "{told:?}");
+    let run = stack.orchestrator.settled("analyses", "Inside", PATIENCE);
+    assert_eq!((&run["state"], &run["run"]), (&"succeeded".into(), &1.into()), "{run:#}");
+    let expected = [
+        "update: Cleaning executed for the analysis with ID: Inside",
+        "update: Data Sink Executed for the analysis with ID: Inside",
+        "update: Analysis completed with ID: inside",
+    ];
+    assert_eq!(about("inside"), expected);
+}
+
 #[track_caller]
 fn limit(variable: &str, status: u16, code: &str, tenants: &[&str]) {
     let stack = Stack::answering(Stores::Embedded, slow(), &[(variable, "2")]);

@@ -1,5 +1,5 @@
 //! Real servers for the tests, started by the tests themselves: MongoDB wire (SecantusDB), S3 (moto), the orchestrator's
-//! own binary. One server per test binary where tenants keep tests apart; none outlives the test process.
+//! own binary; and programs that talk to it. One server per test binary where tenants keep tests apart; none outlives the test process.
 
 #![allow(clippy::disallowed_methods, reason = "these wait for processes of their own, beside every async thread")]
 
@@ -19,6 +19,7 @@ pub(crate) use client::{Answer, Server};
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
 pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};
+pub(crate) use venv::program;
 
 /// A directory of its own below `target/tmp`, removed with the value.
 pub(crate) struct Folder {

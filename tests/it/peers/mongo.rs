@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use mongodb::Client;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{ClientOptions, ServerAddress};
+use mongodb::options::{ClientOptions, IndexOptions, ServerAddress};
+use mongodb::{Client, IndexModel};
 
 use super::process::Process;
 use super::{Folder, free_port, venv, wait_for};
@@ -61,6 +61,15 @@ impl Mongo {
     pub(crate) fn insert(&self, database: &str, collection: &str, document: Document) {
         self.ask(|client| async move {
             client.database(database).collection(collection).insert_one(document).await.expect("inserted");
+        });
+    }
+
+    /// Makes the server refuse a second document with the same value of a member.
+    pub(crate) fn make_unique(&self, database: &str, collection: &str, member: &str) {
+        let options = IndexOptions::builder().unique(true).build();
+        let index = IndexModel::builder().keys(doc! {member: 1}).options(options).build();
+        self.ask(|client| async move {
+            client.database(database).collection::<Document>(collection).create_index(index).await.expect("an index");
         });
     }
 

@@ -1,6 +1,6 @@
 //! The real binary, configured by the platform's environment variables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ impl Orchestrator {
             after(&process.said(), "listening on http://")
         });
         Self { process, server: Server { address }, data, variables }
+    }
+
+    /// The file with the journal and the embedded records.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.data.path().join("data/state.db")
     }
 
     /// Port of the embedded S3 endpoint.

@@ -6,12 +6,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What is installed; another version makes the environment anew.
-const REQUIREMENTS: [&str; 2] = ["SecantusDB==0.7.0b3", "moto[server]==5.2.5"];
+const REQUIREMENTS: [&str; 3] = ["SecantusDB==0.7.0b3", "moto[server]==5.2.5", "minio==7.2.20"];
 
 /// Path of a program of the environment, which is made first if need be.
 ///
 /// *Panics* when Python is missing or the packages cannot be installed: peers are never skipped.
-pub(super) fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     static VENV: OnceLock<PathBuf> = OnceLock::new();
     VENV.get_or_init(prepare).join("bin").join(name)
 }

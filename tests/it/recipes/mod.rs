@@ -23,6 +23,7 @@ use orchestrator::graph::build::{build, build_ingestion};
 use orchestrator::jobs::{JobSettings, PlatformJobs};
 use orchestrator::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use orchestrator::playbook::settings::CheckSettings;
+use orchestrator::ports::JobFailure;
 use orchestrator::store::{Record, Submission};
 use serde_json::{Value, json};
 
@@ -103,6 +104,15 @@ impl Played {
             _ => None,
         };
         self.records.iter().filter_map(code).collect()
+    }
+
+    /// Why jobs failed.
+    pub(super) fn failures(&self) -> Vec<JobFailure> {
+        let why = |record: &Record| match record {
+            Record::JobFailed { failure, .. } => Some(failure.clone()),
+            _ => None,
+        };
+        self.records.iter().filter_map(why).collect()
     }
 
     /// Deliveries that were given up, with the reason.

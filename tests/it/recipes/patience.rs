@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use orchestrator::jobs::JobSettings;
-use orchestrator::ports::{Applied, StoreError};
+use orchestrator::ports::{Applied, FailureKind, StoreError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::ports::{Spark, broken, nobody, says};
+use super::ports::{Spark, broken, nobody, says, unusable};
 use super::{Played, Script, around, play, play_with};
 
 const PROGRESS: &str = r#"{"status":"progress"}"#;
@@ -41,6 +41,60 @@ async fn a_start_is_not_repeated_for_ever() {
     let since = Instant::now();
     let played = play(&cleaning(), Script::default().answering("POST data-cleaning", [nobody()])).await;
     failed_after(&played, since, 30, "The cleaning service cannot be reached");
+}
+
+#[actix::test]
+async fn a_start_that_is_never_answered_and_never_arrives_is_not_repeated_for_ever() {
+    let unknown = says(400, r#"{"status":"error","message":"Job ID doesn't exist"}"#);
+    for (job, start) in
+        [(json!({"title": "cleaning"}), "data-cleaning"), (json!({"title": "data-join", "from": [1, 1]}), "join")]
+    {
+        let (mut job, since) = (job, Instant::now());
+        let title = job["title"].as_str().unwrap_or_default().to_owned();
+        job["column"] = json!("c");
+        job["join-type"] = json!("inner");
+        let mut document = around(job);
+        if title == "data-join" {
+            document["jobs"][0]["next"] = json!([2, 2]);
+        }
+        let script = Script::default()
+            .answering(&format!("POST {start}"), [broken()])
+            .answering(&format!("GET {start}/progress"), [unknown.clone()]);
+        let played = play(&document, script).await;
+        failed_after(&played, since, 30, &format!("The outcome of the {title} job is unknown"));
+        assert_eq!(played.failures()[0].kind, FailureKind::OutcomeUnknown);
+        let starts = played.world.requests(&format!("POST {start}"));
+        assert!((2..=100).contains(&starts.len()), "{} starts", starts.len());
+        assert!(starts.iter().all(|body| *body == starts[0]), "always the same intent: {starts:?}");
+    }
+}
+
+#[actix::test]
+async fn three_answers_in_a_row_that_are_not_to_be_listened_to_fail_the_job() {
+    let since = Instant::now();
+    let mixed = [unusable(), says(200, "<html>"), unusable(), says(200, r#"{"status":"complete"}"#)];
+    for answers in [vec![unusable()], mixed.to_vec()] {
+        let script = Script::default().answering("GET data-cleaning/progress", answers);
+        let played = play(&cleaning(), script).await;
+        failed_after(&played, since, 0, "The cleaning service gave an unusable answer");
+        assert_eq!(played.failures()[0].kind, FailureKind::BadAnswer);
+        assert_eq!(played.world.requests("GET data-cleaning/progress").len(), 3);
+    }
+}
+
+#[actix::test]
+async fn unusable_answers_with_an_outage_or_a_good_one_between_are_not_in_a_row() {
+    for between in [broken(), nobody(), says(200, PROGRESS)] {
+        let mut answers = Vec::new();
+        for _ in 0..4 {
+            answers.extend([unusable(), says(200, "<html>"), between.clone()]);
+        }
+        answers.push(says(200, r#"{"status":"complete"}"#));
+        let script = Script::default().answering("GET data-cleaning/progress", answers);
+        let played = play(&cleaning(), script).await;
+        assert_eq!(played.failures(), []);
+        assert_eq!(played.world.requests("GET data-cleaning/progress").len(), 13);
+    }
 }
 
 #[actix::test]

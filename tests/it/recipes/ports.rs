@@ -71,6 +71,11 @@ pub(super) fn broken() -> Said {
     Err(CallError::NoAnswer { to: "services:5001".to_owned(), why: "connection reset".to_owned() })
 }
 
+/// Something answers that is not to be listened to: too large, or a redirect to another server.
+pub(super) fn unusable() -> Said {
+    Err(CallError::Unusable { to: "services:5001".to_owned(), why: "the answer is too large".to_owned() })
+}
+
 #[derive(Default)]
 struct Inner {
     script: Script,

@@ -6,11 +6,13 @@ mod again;
 mod cli;
 mod faults;
 mod functions;
+mod minio;
 mod restart;
 mod samples;
 mod speed;
 mod stores;
 mod transcript;
+mod unusable;
 
 use std::path::Path;
 use std::time::Duration;

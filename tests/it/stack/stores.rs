@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dummy_services::Script;
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, doc};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
@@ -103,6 +103,56 @@ fn an_entry_that_is_saved_late_is_waited_for() {
     let entry = mongo.pipeline("Late-1");
     assert_eq!(entry.get_str("status").ok(), Some("completed"));
     assert!(entry.get_document("performance").is_ok_and(|map| map.contains_key("analysis-exec-speed")), "{entry:?}");
+}
+
+/// The web application may leave anything where the speed belongs; other members of a map there stay.
+#[test]
+fn the_speed_is_written_whatever_stands_in_its_place() {
+    let stack = Stack::answering(Stores::Real, Script::default(), &[]);
+    let mongo = Mongo::shared();
+    let places = [Bson::Null, "fast".into(), 5.into(), doc! {"theirs": 1}.into()];
+    for (number, place) in places.iter().enumerate() {
+        let analysis = format!("Speed-{number}");
+        let entry = doc! {"analysisid": &analysis, "databaseid": "speed", "jobs": [], "performance": place};
+        mongo.insert("UIDB", "pipelines", entry);
+        stack.orchestrator.submit(&cleaning("speed", &analysis, &format!("speed-{number}")));
+    }
+    for (number, place) in places.iter().enumerate() {
+        let analysis = format!("Speed-{number}");
+        let run = stack.orchestrator.settled("analyses", &analysis, PATIENCE);
+        assert_eq!(run["state"], "succeeded", "{run:#}");
+        let entry = mongo.pipeline(&analysis);
+        let map = entry.get_document("performance").unwrap_or_else(|error| panic!("{error}: {place}, {entry}"));
+        assert!(map.contains_key("analysis-exec-speed"), "{place}, {entry}");
+        assert_eq!(map.contains_key("theirs"), number == 3, "{entry}");
+        let last = format!("update: Analysis completed with ID: speed-{number}");
+        assert!(stack.dummies.notices().contains(&last), "{place}");
+    }
+    assert!(!stack.orchestrator.said().contains("not delivered"), "{}", stack.orchestrator.said());
+}
+
+#[test]
+fn a_document_that_the_database_will_never_take_is_given_up_at_once() {
+    let stack = Stack::answering(Stores::Real, Script::default(), &[]);
+    let mongo = Mongo::shared();
+    mongo.deploy("Unique-1", "unique");
+    mongo.insert("unique", "analysis_unique-1", doc! {"directory-kind": "cleaned-data", "whose": "somebody else's"});
+    mongo.make_unique("unique", "analysis_unique-1", "directory-kind");
+    stack.orchestrator.submit(&cleaning("unique", "Unique-1", "unique-1"));
+    let run = stack.orchestrator.settled("analyses", "Unique-1", Duration::from_secs(15));
+    assert_eq!(run["state"], "succeeded", "{run:#}");
+    let said = stack.orchestrator.said();
+    let refusals: Vec<&str> = said.lines().filter(|line| line.contains("not delivered")).collect();
+    assert!(refusals.len() == 1 && refusals[0].contains("WARN") && refusals[0].contains("Unique-1"), "{said}");
+    let documents = mongo.find("unique", "analysis_unique-1", doc! {});
+    assert_eq!(documents.len(), 2, "theirs and the metadata: {documents:?}");
+    assert_eq!(mongo.pipeline("Unique-1").get_str("status").ok(), Some("completed"));
+    let expected = [
+        "update: Cleaning executed for the analysis with ID: Unique-1",
+        "update: Data Sink Executed for the analysis with ID: Unique-1",
+        "update: Analysis completed with ID: unique-1",
+    ];
+    assert_eq!(stack.dummies.notices(), expected);
 }
 
 #[test]
