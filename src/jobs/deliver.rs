@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::clock::{Instant, sleep};
+use actix::clock::Instant;
 
-use super::pace::retry_delay;
+use super::pace::Backoff;
 use super::{JobPorts, JobSettings};
 use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunSpec, StoreError};
 
@@ -33,7 +33,8 @@ pub(super) async fn deliver(
 
 async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, change: &RecordChange) -> DeliveryResult {
     let since = Instant::now();
-    for tries in 0.. {
+    let mut backoff = Backoff::default();
+    loop {
         let applied = match change {
             RecordChange::DeleteObject { key } => {
                 ports.objects.delete(run.playbook.tenant.as_str(), key).await.map(|()| Applied::Done)
@@ -52,10 +53,9 @@ async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, cha
             Err(error) if since.elapsed() >= settings.delivery_wait => {
                 return DeliveryResult::GivenUp(error.to_string());
             }
-            Ok(Applied::NoSuchEntry) | Err(StoreError::Unavailable { .. }) => sleep(retry_delay(tries)).await,
+            Ok(Applied::NoSuchEntry) | Err(StoreError::Unavailable { .. }) => backoff.pause().await,
         }
     }
-    DeliveryResult::GivenUp("never tried".to_owned())
 }
 
 /// Since when the web application has answered nothing: one patience for all notices of all runs, not one each.
@@ -82,17 +82,17 @@ async fn announce(
     notice: &Notice,
     event_id: &str,
 ) -> DeliveryResult {
-    for tries in 0.. {
+    let mut backoff = Backoff::default();
+    loop {
         match ports.announcements.announce(notice, event_id).await {
             Ok(()) => {
                 absence.ends();
                 return DeliveryResult::Delivered;
             }
             Err(error) if absence.lasts() >= settings.notice_wait => return DeliveryResult::GivenUp(error.to_string()),
-            Err(_) => sleep(retry_delay(tries)).await,
+            Err(_) => backoff.pause().await,
         }
     }
-    DeliveryResult::GivenUp("never tried".to_owned())
 }
 
 /// Announces a refusal once, in order; nobody waits for it.

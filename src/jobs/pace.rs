@@ -12,8 +12,22 @@ pub(super) fn poll_delay(waited: Duration, longest: Duration) -> Duration {
 }
 
 /// Wait before the next try of something that should be up again soon: doubles from 50 ms to 5 s.
-pub(super) fn retry_delay(tries: u32) -> Duration {
+fn retry_delay(tries: u32) -> Duration {
     Duration::from_millis(50 << tries.min(7)).min(Duration::from_secs(5))
+}
+
+/// Pauses between tries, each longer than the one before.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    tries: u32,
+}
+
+impl Backoff {
+    /// Waits until the next try.
+    pub(super) async fn pause(&mut self) {
+        actix::clock::sleep(retry_delay(self.tries)).await;
+        self.tries = self.tries.saturating_add(1);
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answers::{self, ProgressAnswer, StartAnswer};
 use super::function_slots::FunctionSlots;
-use super::pace::{poll_delay, retry_delay};
+use super::pace::{Backoff, poll_delay};
 use super::{JobPorts, JobSettings, paths};
 use crate::graph::inputs::JobOutput;
 use crate::playbook::Job;
@@ -88,16 +88,15 @@ impl Attempt {
         F: Future<Output = Result<T, StoreError>>,
     {
         let since = Instant::now();
-        for tries in 0.. {
+        let mut backoff = Backoff::default();
+        loop {
             match operation().await {
-                Ok(value) => return Ok(value),
                 Err(StoreError::Unavailable { .. }) if since.elapsed() < self.settings.store_wait => {
-                    sleep(retry_delay(tries)).await;
+                    backoff.pause().await
                 }
-                Err(error) => return Err(JobFailure::new(FailureKind::Store, error.to_string())),
+                result => return result.map_err(|error| JobFailure::new(FailureKind::Store, error.to_string())),
             }
         }
-        Err(JobFailure::new(FailureKind::Store, "the store is away"))
     }
 
     /// Writes the intent down, makes the output directory if there is one, then starts the job. An id that the service
@@ -234,25 +233,32 @@ impl Attempt {
         path: &str,
         body: &Value,
     ) -> Result<Option<StartAnswer>, JobFailure> {
+        match self.once_connected(|| self.ports.services.post(service, path, body)).await {
+            Ok(answer) => Ok(Some(answers::start(&answer))),
+            Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
+            Err(error @ CallError::NoAnswer { .. }) => {
+                self.call.log.warn("start-answer-lost", error.to_string());
+                Ok(None)
+            }
+            Err(error @ CallError::Unusable { .. }) => Err(JobFailure::new(FailureKind::BadAnswer, error.to_string())),
+        }
+    }
+
+    /// Repeats a call while nobody listens, for a limited time: it cannot have arrived, so that is safe.
+    pub(super) async fn once_connected<T, F>(&self, call: impl Fn() -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         let since = Instant::now();
-        for tries in 0.. {
-            match self.ports.services.post(service, path, body).await {
-                Ok(answer) => return Ok(Some(answers::start(&answer))),
-                // the request cannot have arrived: safe to repeat
+        let mut backoff = Backoff::default();
+        loop {
+            match call().await {
                 Err(CallError::NotConnected { .. }) if since.elapsed() < self.settings.start_retry => {
-                    sleep(retry_delay(tries)).await;
+                    backoff.pause().await
                 }
-                Err(error @ CallError::NotConnected { .. }) => return Err(unreachable(&error)),
-                Err(error @ CallError::NoAnswer { .. }) => {
-                    self.call.log.warn("start-answer-lost", error.to_string());
-                    return Ok(None);
-                }
-                Err(error @ CallError::Unusable { .. }) => {
-                    return Err(JobFailure::new(FailureKind::BadAnswer, error.to_string()));
-                }
+                result => return result,
             }
         }
-        Ok(None)
     }
 
     /// Asks until the service says how the job ended: at once, then less and less often.
@@ -314,15 +320,15 @@ impl Attempt {
     /// Asks a question that may be repeated, until there is an answer or nobody has answered for too long.
     pub(super) async fn ask(&self, service: Service, question: &str) -> Result<Answer, JobFailure> {
         let since = Instant::now();
-        for tries in 0.. {
+        let mut backoff = Backoff::default();
+        loop {
             match self.ports.services.get(service, question).await {
                 Ok(answer) => return Ok(answer),
                 Err(CallError::Unusable { why, .. }) => return Err(JobFailure::new(FailureKind::BadAnswer, why)),
                 Err(error) if since.elapsed() >= self.settings.no_answer => return Err(unreachable(&error)),
-                Err(_) => sleep(retry_delay(tries)).await,
+                Err(_) => backoff.pause().await,
             }
         }
-        Err(JobFailure::new(FailureKind::Unreachable, "nobody answers"))
     }
 
     /// The result of a job whose output is its own.

@@ -4,7 +4,7 @@ use actix::clock::{Instant, sleep};
 use serde_json::{Map, Value, json};
 
 use super::automl;
-use super::pace::{poll_delay, retry_delay};
+use super::pace::poll_delay;
 use super::paths;
 use super::recipe::{Attempt, unreachable};
 use crate::playbook::algorithms;
@@ -80,18 +80,13 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
 
 /// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
 async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    let since = Instant::now();
-    for tries in 0.. {
-        match attempt.ports.spark.submit(message).await {
-            Ok(_) => return Ok(()),
-            Err(CallError::NotConnected { .. }) if since.elapsed() < attempt.settings.start_retry => {
-                sleep(retry_delay(tries)).await;
-            }
-            Err(error @ CallError::NotConnected { .. }) => return Err(unreachable(&error)),
-            Err(error) => return Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string())),
+    match attempt.once_connected(|| attempt.ports.spark.submit(message)).await {
+        Ok(_) => Ok(()),
+        Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
+        Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {
+            Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string()))
         }
     }
-    Ok(())
 }
 
 /// `Diastema.datatoolkit`: read by the Spark job, therefore before the message.
