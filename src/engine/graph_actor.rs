@@ -34,8 +34,6 @@ pub struct GraphSetup {
     pub supervisor: WeakRecipient<AnalysisFinished>,
     /// Where nodes ask for slots, if anything limits them.
     pub gate: Option<Gate>,
-    /// Called when every record and notice has left after the end of the run.
-    pub settled: Box<dyn FnOnce()>,
 }
 
 /// The actor of one run. Holds its nodes until their final words.
@@ -57,9 +55,9 @@ pub struct GraphActor {
 impl GraphActor {
     /// A run that begins when the actor starts.
     pub fn new(setup: GraphSetup) -> Self {
-        let GraphSetup { run, graph, before, runner, journal, supervisor, gate, settled } = setup;
+        let GraphSetup { run, graph, before, runner, journal, supervisor, gate } = setup;
         let jobs = graph.len();
-        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered, settled);
+        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered);
         Self {
             progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
             nodes: vec![None; jobs],
@@ -100,7 +98,11 @@ impl GraphActor {
                     }
                 },
                 GraphAction::FinishAnalysis(outcome) => {
-                    self.finish(outcome);
+                    self.finish(match outcome {
+                        Outcome::Succeeded => RunOutcome::Succeeded,
+                        Outcome::Failed { .. } => RunOutcome::Failed,
+                        Outcome::Stopped => RunOutcome::Stopped,
+                    });
                     ctx.stop();
                 }
             }
@@ -151,14 +153,9 @@ impl GraphActor {
     }
 
     /// The last record of the run; what follows from it goes out when it is durable.
-    fn finish(&mut self, outcome: Outcome) {
+    fn finish(&mut self, outcome: RunOutcome) {
         self.finished = true;
         let elapsed = self.run.accepted.elapsed();
-        let outcome = match outcome {
-            Outcome::Succeeded => RunOutcome::Succeeded,
-            Outcome::Failed { .. } => RunOutcome::Failed,
-            Outcome::Stopped => RunOutcome::Stopped,
-        };
         let record = Record::AnalysisFinished {
             outcome,
             cause: self.first_cause.clone(),
@@ -169,7 +166,7 @@ impl GraphActor {
         let stopped_by = self.cause_without_job();
         self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, Some(receipt));
         self.log_the_end(outcome, elapsed);
-        self.leave(elapsed);
+        self.leave();
     }
 
     fn cause_without_job(&self) -> Option<JobFailure> {
@@ -177,12 +174,12 @@ impl GraphActor {
     }
 
     /// The final word; the outbox goes on alone until it is empty.
-    fn leave(&mut self, elapsed: Duration) {
+    fn leave(&mut self) {
         if let Some(outbox) = self.outbox.take() {
             outbox.close();
         }
         if let Some(supervisor) = self.supervisor.upgrade() {
-            supervisor.do_send(AnalysisFinished { run_id: self.run.run_id, elapsed });
+            supervisor.do_send(AnalysisFinished { run_id: self.run.run_id });
         }
     }
 
@@ -212,7 +209,7 @@ impl Actor for GraphActor {
             self.first_cause = end.cause.clone();
             let stopped_by = self.cause_without_job();
             self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, None);
-            self.leave(elapsed);
+            self.leave();
             ctx.stop();
             return;
         }
@@ -250,7 +247,7 @@ impl Actor for GraphActor {
         }
         let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "The analysis stopped unexpectedly");
         self.first_cause.get_or_insert(Cause { step: None, failure });
-        self.finish(Outcome::Failed { first: 0 });
+        self.finish(RunOutcome::Failed);
     }
 }
 

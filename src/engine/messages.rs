@@ -1,7 +1,5 @@
 //! The protocol of the actors on one page: orders down, data sideways, news up, and the gate.
 
-use std::time::Duration;
-
 use actix::prelude::*;
 
 use crate::graph::build::Plan;
@@ -140,8 +138,6 @@ pub enum JobReport {
 pub struct AnalysisFinished {
     /// Which run.
     pub run_id: i64,
-    /// From acceptance to the end of the last job.
-    pub elapsed: Duration,
 }
 
 // ---- the gate

@@ -48,13 +48,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Starts the lanes; `settled` is called when both have run empty after the end of the run.
+    /// Starts the lanes; the run is settled when both have run empty after its end.
     pub(super) fn open(
         run: Rc<RunSpec>,
         runner: Rc<dyn JobRunner>,
         journal: Arc<dyn Journal>,
         before: Delivered,
-        settled: impl FnOnce() + 'static,
     ) -> Self {
         let (records, record_queue) = unbounded_channel();
         let (notices, notice_queue) = unbounded_channel();
@@ -69,7 +68,6 @@ impl Outbox {
             );
             if run_is_over.await.is_ok() {
                 drop(journal.append(run_id, Record::Settled));
-                settled();
             }
         });
         Self { run, runner, records, notices, record_count: 0, notice_count: 0, before, over }

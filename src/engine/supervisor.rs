@@ -150,7 +150,6 @@ impl AnalysisSupervisor {
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
             gate,
-            settled: Box::new(|| {}),
         };
         let graph = GraphActor::new(setup).start();
         self.runs.insert(run_id, Running { _graph: graph, tenant, max_parallel });

@@ -134,11 +134,22 @@ pub struct RunProgress {
     /// How the run ended, if it did.
     pub finished: Option<Finished>,
     /// Oddities of the run, in order.
-    pub warnings: Vec<(Option<usize>, String, String)>,
+    pub warnings: Vec<RunWarning>,
     /// Deliveries that have left or were given up.
     pub delivered: Delivered,
     /// Whether nothing is left to be done.
     pub settled: bool,
+}
+
+/// Something odd that failed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunWarning {
+    /// The job it is about, if any.
+    pub job: Option<usize>,
+    /// Stable code, kebab-case.
+    pub code: String,
+    /// For people.
+    pub text: String,
 }
 
 /// The end of a run.
@@ -238,14 +249,16 @@ impl RunProgress {
             Record::JobCancelled { job, attempt } => {
                 self.end_job(*job, JobPhase::Cancelled, *attempt, entry)?;
             }
-            Record::Warning { job, code, text } => self.warnings.push((*job, code.clone(), text.clone())),
+            Record::Warning { job, code, text } => {
+                self.warnings.push(RunWarning { job: *job, code: code.clone(), text: text.clone() });
+            }
             Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
                 self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
             }
             Record::Delivered { lane, number, given_up } => {
                 if let Some(why) = given_up {
                     let what = format!("{} {number} was given up: {why}", lane.noun());
-                    self.warnings.push((None, "delivery-given-up".to_owned(), what));
+                    self.warnings.push(RunWarning { job: None, code: "delivery-given-up".to_owned(), text: what });
                 }
                 let done = match lane {
                     Lane::Records => &mut self.delivered.records,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
 use super::record::Entry;
-use super::{Filter, History, JournalError, Millis, sqlite};
+use super::{Filter, History, JournalError, Millis};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -50,16 +50,6 @@ impl SqliteHistory {
     /// Reads the file that a [`super::SqliteJournal`] has opened.
     pub fn open(path: &Path) -> Self {
         Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
-    }
-
-    /// A document of the embedded records, for the demo and the API.
-    pub fn document_by_id(
-        &self,
-        database: &str,
-        collection: &str,
-        id: &str,
-    ) -> Result<Option<Map<String, Value>>, JournalError> {
-        self.read(|db| sqlite::get_document(db, database, collection, id))
     }
 
     /// All documents of a collection of the embedded records, in the order they were first written.

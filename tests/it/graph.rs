@@ -1,14 +1,13 @@
 //! One graph with its nodes and a probe for a supervisor.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use orchestrator::engine::messages::AnalysisFinished;
 use orchestrator::engine::{GraphActor, GraphSetup};
-use orchestrator::store::RunProgress;
 use orchestrator::store::record::RunOutcome;
+use orchestrator::store::{Record, RunProgress};
 use orchestrator::testing::{MemoryJournal, Probe, ScriptedRunner, Sketch, freeze_time, graph_of, probe, quiet};
 
 use crate::{run_of, secs};
@@ -17,13 +16,11 @@ struct Stage {
     graph: Addr<GraphActor>,
     journal: MemoryJournal,
     supervisor: Probe<AnalysisFinished>,
-    settled: Rc<Cell<u32>>,
 }
 
 fn stage(sketch: &Sketch, jobs: &ScriptedRunner) -> Stage {
     freeze_time();
-    let (journal, supervisor, settled) = (MemoryJournal::new(), probe(), Rc::new(Cell::new(0)));
-    let counted = Rc::clone(&settled);
+    let (journal, supervisor) = (MemoryJournal::new(), probe());
     let graph = sketch.plan().graph;
     let setup = GraphSetup {
         run: run_of(sketch),
@@ -33,9 +30,8 @@ fn stage(sketch: &Sketch, jobs: &ScriptedRunner) -> Stage {
         journal: Arc::new(journal.clone()),
         supervisor: supervisor.weak(),
         gate: None,
-        settled: Box::new(move || counted.set(counted.get() + 1)),
     };
-    Stage { graph: GraphActor::new(setup).start(), journal, supervisor, settled }
+    Stage { graph: GraphActor::new(setup).start(), journal, supervisor }
 }
 
 #[actix::test]
@@ -45,7 +41,8 @@ async fn a_graph_says_its_final_word_once_and_stops() {
     assert!(stage.supervisor.drain().await.is_empty());
     assert!(!stage.graph.connected());
     assert_eq!(stage.journal.end_of(1).unwrap().outcome, RunOutcome::Succeeded);
-    assert_eq!(stage.settled.get(), 1);
+    let settled = |record: &Record| matches!(record, Record::Settled);
+    assert_eq!(stage.journal.records(1).iter().filter(|record| settled(record)).count(), 1);
 }
 
 #[actix::test]

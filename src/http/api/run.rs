@@ -9,6 +9,7 @@ use crate::graph::Plan;
 use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
 use crate::playbook::{Problem, Space};
+use crate::store::fold::RunWarning;
 use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
 
 /// What may be asked for.
@@ -77,7 +78,7 @@ fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
 /// Oddities of the document first, then those of the run.
 fn render_warnings(plan: &Plan, progress: &RunProgress) -> Value {
     let accepted = plan.warnings.iter().map(|warning| json!(warning));
-    let later = progress.warnings.iter().map(|(job, code, text)| {
+    let later = progress.warnings.iter().map(|RunWarning { job, code, text }| {
         let step = job.and_then(|job| plan.playbook.jobs.get(job)).map(|job| job.step.text());
         json!({"error": code, "reason": text, "step": step})
     });
