@@ -18,14 +18,14 @@ const NODES_PER_TURN: usize = 1024;
 
 /// The part of a graph that is still to be spawned.
 pub(super) struct Wiring {
-    graph: JobGraph,
+    graph: Rc<JobGraph>,
     context: Rc<NodeContext>,
     /// How many of the topological order, counted from its start, are still to come.
     left: usize,
 }
 
 impl Wiring {
-    pub(super) fn new(graph: JobGraph, context: Rc<NodeContext>) -> Self {
+    pub(super) fn new(graph: Rc<JobGraph>, context: Rc<NodeContext>) -> Self {
         let left = graph.len();
         Self { graph, context, left }
     }
@@ -73,12 +73,12 @@ impl Wiring {
 }
 
 /// What a job that has ended says along its edges.
-fn outcome_of(job: &JobProgress) -> Option<EdgeOutcome> {
+pub(super) fn outcome_of(job: &JobProgress) -> Option<EdgeOutcome> {
     match (job.phase, &job.success) {
         (JobPhase::Succeeded, Some(success)) => Some(EdgeOutcome::Succeeded(Arc::clone(&success.output))),
         (JobPhase::Failed, _) => Some(EdgeOutcome::Failed),
         (JobPhase::Skipped, _) => Some(EdgeOutcome::Skipped),
         (JobPhase::Cancelled, _) => Some(EdgeOutcome::Cancelled),
-        (JobPhase::Succeeded, None) | (JobPhase::Waiting | JobPhase::Starting | JobPhase::Running, _) => None,
+        _ => None,
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod inputs;
+pub mod liveness;
+pub mod node;
 pub mod progress;
 pub mod rules;
 

@@ -31,7 +31,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use ids::{AnalysisId, JobId, Step, TenantId};
-pub use job::{Job, JobKind, MlArgs, MlTask, When};
+pub use job::{Job, JobKind, MlArgs, MlTask, Retry, When};
 pub use problem::Problem;
 
 /// A checked analysis: every job, reference, name and argument in it is usable as it is.

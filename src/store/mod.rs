@@ -39,6 +39,9 @@ pub trait Journal: Send + Sync {
     /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
 
+    /// Reads back what is durable of a run, after everything that was to be written before.
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>>;
+
     /// Whether the last thing that was to be written could be.
     fn is_healthy(&self) -> bool {
         true
@@ -66,6 +69,8 @@ pub struct Submission {
     pub at: Millis,
     /// Whether there is room for a new run; one that is there already needs none.
     pub has_room: bool,
+    /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.
+    pub rerun: Option<Record>,
 }
 
 /// The id of a job that is sent to a service.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
-use crate::ports::{JobFailure, SuccessDetails};
+use crate::ports::{CallbackVerdict, JobFailure, SuccessDetails};
 
 /// A record with its place and time.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +12,10 @@ pub struct Entry {
     pub seq: u64,
     /// The run it belongs to.
     pub run_id: i64,
-    /// Wall-clock time.
+    /// Wall-clock time, for people.
     pub at: Millis,
+    /// Time on the journal's own clock, which only goes forward: what is decided by time is decided by this.
+    pub tick: Millis,
     /// What happened.
     pub record: Record,
 }
@@ -24,6 +26,14 @@ pub struct Entry {
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
     Accepted,
+    /// The run repeats an earlier one of the same document; stands in the place of `Accepted`.
+    Rerun {
+        /// Number of the run that it repeats.
+        of: u32,
+        /// What it takes over from there: these jobs are not done again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reused: Vec<ReusedJob>,
+    },
     /// The run waits until another one of its tenant has ended.
     Queued,
     /// The run's actors begin after a wait, or again after a start of the process; otherwise they begin with `Accepted`.
@@ -57,6 +67,42 @@ pub enum Record {
         attempt: u32,
         /// Name of the service.
         service: String,
+    },
+    /// The service does not answer questions about the job any more; it may be at work all the same.
+    JobLostContact {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// What was seen.
+        why: String,
+    },
+    /// The service answers questions about the job again.
+    JobContactRegained {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The service has said by itself how the job ended.
+    CallbackReceived {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// What it said.
+        verdict: CallbackVerdict,
+    },
+    /// An attempt has failed, and the job is tried again after a wait.
+    JobRetrying {
+        /// Which job.
+        job: usize,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why.
+        failure: JobFailure,
+        /// From this record until the next attempt may begin.
+        wait_ms: Millis,
     },
     /// The job has a result.
     JobSucceeded {
@@ -92,7 +138,16 @@ pub enum Record {
         job: usize,
         /// Which attempt.
         attempt: u32,
+        /// Whether its service may be at work all the same: it has no way to be told, or did not say that it stopped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_still_run: bool,
     },
+    /// Somebody has asked that nothing more starts until further notice.
+    PauseAsked,
+    /// Somebody has asked that a paused run goes on.
+    ResumeAsked,
+    /// Somebody has asked that the run ends now.
+    CancelAsked,
     /// Something odd that failed nothing.
     Warning {
         /// The job it is about, if any.
@@ -127,6 +182,21 @@ pub enum Record {
     Settled,
 }
 
+/// A result that a run takes over from an earlier one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReusedJob {
+    /// Which job.
+    pub job: usize,
+    /// The job that made the output, itself for most kinds.
+    pub producer: usize,
+    /// *Shape*: `<bucket>/<key>` without a final slash.
+    pub path: String,
+    /// What was learned while it ran.
+    #[serde(flatten)]
+    pub details: SuccessDetails,
+}
+
 /// The two lanes of an analysis' outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -155,7 +225,9 @@ pub enum RunOutcome {
     Succeeded,
     /// A job failed.
     Failed,
-    /// Stopped from outside: its deadline passed or the process ended.
+    /// Somebody has cancelled it.
+    Cancelled,
+    /// Its deadline passed.
     Stopped,
 }
 
@@ -165,6 +237,7 @@ impl RunOutcome {
         match self {
             RunOutcome::Succeeded => "succeeded",
             RunOutcome::Failed => "failed",
+            RunOutcome::Cancelled => "cancelled",
             RunOutcome::Stopped => "stopped",
         }
     }

@@ -26,6 +26,7 @@ impl Submission {
             job_ids: sent_ids(playbook),
             at: wall_clock(),
             has_room: true,
+            rerun: None,
         }
     }
 }
