@@ -12,8 +12,10 @@ pub struct Entry {
     pub seq: u64,
     /// The run it belongs to.
     pub run_id: i64,
-    /// Wall-clock time.
+    /// Wall-clock time, for people.
     pub at: Millis,
+    /// Time on the journal's own clock ([`Journal::tick`](super::Journal::tick)), for decisions.
+    pub tick: Millis,
     /// What happened.
     pub record: Record,
 }
