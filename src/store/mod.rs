@@ -3,11 +3,13 @@
 //! The port is [`Journal`] (writing) and [`History`] (reading); nothing above this folder may assume a single machine.
 //! The implementation is SQLite behind one writer thread with group commit (`sqlite`, [`writer`], [`reader`]).
 
+mod clock;
 pub mod documents;
 pub mod fold;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+mod schema;
 mod sqlite;
 mod submission;
 pub mod writer;
@@ -27,7 +29,7 @@ pub use writer::SqliteJournal;
 
 use crate::playbook::Space;
 
-/// Milliseconds since the epoch.
+/// Milliseconds: since the epoch for people, since some beginning for decisions, or between two moments.
 pub type Millis = i64;
 
 /// The writing side.
@@ -41,6 +43,10 @@ pub trait Journal: Send + Sync {
 
     /// Reads back what is durable of a run, after everything that was to be written before.
     fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>>;
+
+    /// The present moment on the journal's own clock, which only goes forward, over restarts too. Its zero means nothing:
+    /// only differences to other ticks do.
+    fn tick(&self) -> Millis;
 
     /// Whether the last thing that was to be written could be.
     fn is_healthy(&self) -> bool {

@@ -14,7 +14,7 @@ pub struct Entry {
     pub run_id: i64,
     /// Wall-clock time, for people.
     pub at: Millis,
-    /// Time on the journal's own clock, which only goes forward: what is decided by time is decided by this.
+    /// Time on the journal's own clock ([`Journal::tick`](super::Journal::tick)), for decisions.
     pub tick: Millis,
     /// What happened.
     pub record: Record,

@@ -11,9 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::clock::Clock;
 use super::documents::DocumentChange;
 use super::record::Record;
-use super::sqlite::Remedy;
+use super::sqlite::{Remedy, Time};
 use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, sqlite};
 use crate::ports::Applied as DocumentApplied;
 
@@ -38,8 +39,8 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
 /// What the writer is asked to do.
 enum Command {
-    Accept(Box<Submission>, Reply<Acceptance>),
-    Append { run_id: i64, at: Millis, record: Box<Record>, reply: Reply<u64> },
+    Accept(Box<Submission>, Millis, Reply<Acceptance>),
+    Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
 }
 
@@ -73,6 +74,7 @@ struct Inner {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     healthy: Arc<AtomicBool>,
+    clock: Clock,
 }
 
 impl SqliteJournal {
@@ -80,15 +82,18 @@ impl SqliteJournal {
     ///
     /// *Errors*: the file cannot be opened, or the thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let connection = sqlite::open(path)?;
+        let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
+        let mut connection = sqlite::open(path)?;
+        let clock =
+            sqlite::in_transaction(&mut connection, Clock::resume).map_err(|error| cannot(error.to_string()))?;
         let (commands, queue) = channel();
         let healthy = Arc::new(AtomicBool::new(true));
         let seen_by_writer = Arc::clone(&healthy);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write_all(connection, &queue, &seen_by_writer))
-            .map_err(|error| JournalError::Open { path: path.display().to_string(), why: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy }) })
+            .map_err(|error| cannot(error.to_string()))?;
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy, clock }) })
     }
 
     /// Changes a document of the embedded records.
@@ -105,11 +110,17 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn accept(&self, submission: Submission) -> Receipt<Acceptance> {
-        self.send(|reply| Command::Accept(Box::new(submission), reply))
+        let tick = self.tick();
+        self.send(|reply| Command::Accept(Box::new(submission), tick, reply))
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
-        self.send(|reply| Command::Append { run_id, at: wall_clock(), record: Box::new(record), reply })
+        let time = Time { at: wall_clock(), tick: self.tick() };
+        self.send(|reply| Command::Append { run_id, time, record: Box::new(record), reply })
+    }
+
+    fn tick(&self) -> Millis {
+        self.inner.clock.tick()
     }
 
     fn is_healthy(&self) -> bool {
@@ -219,15 +230,15 @@ fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (
 
 fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
     match command {
-        Command::Accept(submission, _) => sqlite::accept(db, submission).map(Applied::Accept),
-        Command::Append { run_id, at, record, .. } => sqlite::append(db, *run_id, *at, record).map(Applied::Append),
+        Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
+        Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
     }
 }
 
 fn acknowledge(command: Command, applied: Applied) {
     match (command, applied) {
-        (Command::Accept(_, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
+        (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
         (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
@@ -238,7 +249,7 @@ fn acknowledge(command: Command, applied: Applied) {
 
 fn refuse(command: Command, error: &JournalError) {
     match command {
-        Command::Accept(_, reply) => tell(reply, Err(error.clone())),
+        Command::Accept(_, _, reply) => tell(reply, Err(error.clone())),
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
     }

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::playbook::Space;
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{Acceptance, Entry, Journal, JournalError, Receipt, Record, RunProgress, Submission};
+use crate::store::{Acceptance, Entry, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission};
 
 /// A [`Journal`] for tests. Clones share the same journal.
 #[derive(Clone)]
@@ -198,7 +198,12 @@ impl MemoryJournal {
 
 impl State {
     fn entry(&self, run_id: i64, record: Record) -> Entry {
-        Entry { seq: 0, run_id, at: self.began.elapsed().as_millis() as i64, record }
+        let tick = self.tick();
+        Entry { seq: 0, run_id, at: tick, tick, record }
+    }
+
+    fn tick(&self) -> Millis {
+        self.began.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {
@@ -297,6 +302,10 @@ impl Journal for MemoryJournal {
         drop(state);
         self.changed.send_replace(());
         receipt
+    }
+
+    fn tick(&self) -> Millis {
+        self.state().tick()
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {

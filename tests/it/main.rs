@@ -10,6 +10,7 @@ mod fixtures;
 mod graph;
 mod http;
 mod journal_faults;
+mod journal_time;
 mod model;
 mod node;
 mod peers;

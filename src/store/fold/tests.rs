@@ -4,7 +4,10 @@ use super::*;
 use crate::ports::{FailureKind, SuccessDetails};
 
 fn entries(records: Vec<Record>) -> Vec<Entry> {
-    (1..).zip(records).map(|(seq, record)| Entry { seq, run_id: 1, at: 10 * seq as Millis, record }).collect()
+    (1..)
+        .zip(records)
+        .map(|(seq, record)| Entry { seq, run_id: 1, at: 10 * seq as Millis, tick: seq as Millis, record })
+        .collect()
 }
 
 fn starting(job: usize) -> Record {
