@@ -15,6 +15,7 @@ use super::documents::DocumentChange;
 use super::record::Record;
 use super::sqlite::Remedy;
 use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, sqlite};
+use crate::chaos::{self, Point};
 use crate::ports::Applied as DocumentApplied;
 
 /// Most commands in one transaction: bounds the time until the first of them is acknowledged.
@@ -226,6 +227,7 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
 }
 
 fn acknowledge(command: Command, applied: Applied) {
+    pass_points(&command);
     match (command, applied) {
         (Command::Accept(_, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
@@ -233,6 +235,16 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
+    }
+}
+
+/// The moments at which something is durable and nothing has followed from it.
+fn pass_points(command: &Command) {
+    match command {
+        Command::Accept(..) => chaos::at(Point::K1),
+        Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
+        Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
+        Command::Append { .. } | Command::Document(..) => {}
     }
 }
 
