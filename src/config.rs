@@ -74,6 +74,8 @@ settings! {
     "TENANT_RUNNING_ANALYSES" = "1000": "running analyses per tenant; beyond: queued";
     "TENANT_OPEN_ANALYSES" = "20000": "accepted and unfinished analyses per tenant; beyond: 429";
     "TOTAL_OPEN_ANALYSES" = "50000": "accepted and unfinished analyses in all; beyond: 503";
+    "RETRIES_PER_SECOND" = "10": "second and later attempts of jobs per second, over all analyses, in the long run";
+    "SWEEP_SECONDS" = "30": "between two looks at whether an analysis can go on by itself";
     "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
     "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
@@ -187,6 +189,24 @@ impl Reader<'_> {
         })
     }
 
+    /// A number per second; none at all would be a wait for ever.
+    fn rate(&mut self, name: &str) -> f64 {
+        let rate: f64 = self.number(name);
+        if !(rate > 0.0 && rate.is_finite()) {
+            self.faults.push(format!("  {name}={rate}: nothing would ever be tried again; give more than 0"));
+        }
+        rate
+    }
+
+    /// Something that is repeated: never without a pause.
+    fn period(&mut self, name: &str) -> Duration {
+        let period = self.seconds(name);
+        if period.is_zero() {
+            self.faults.push(format!("  {name}=0: give more than 0 seconds"));
+        }
+        period
+    }
+
     fn spark_arguments(&mut self, name: &str) -> bool {
         let text = self.text(name);
         if !matches!(text.as_str(), "any" | "safe") {
@@ -276,6 +296,8 @@ impl Config {
                 open_per_tenant: reader.count("TENANT_OPEN_ANALYSES"),
                 open_total: reader.count("TOTAL_OPEN_ANALYSES"),
                 running_per_tenant: reader.count("TENANT_RUNNING_ANALYSES"),
+                retries_per_second: reader.rate("RETRIES_PER_SECOND"),
+                sweep: reader.period("SWEEP_SECONDS"),
             },
             ingestion_test_timeout: reader.seconds("INGESTION_TEST_TIMEOUT_SECONDS"),
             spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),

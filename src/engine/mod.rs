@@ -26,8 +26,8 @@ use actix::prelude::*;
 pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{Accepted, AnnounceRefusal, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
 pub use node_actor::{Gate, NodeActor, NodeContext};
-pub use traffic::Traffic;
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
+pub use traffic::Traffic;
 
 use crate::graph::Plan;
 use crate::ports::{JobRunner, Notice};

@@ -18,7 +18,7 @@ use super::messages::{
 use super::panics::text_of;
 use super::retry::{RetryBudget, wait_after};
 use super::traffic::{CountedAs, Traffic};
-use crate::chaos;
+use crate::chaos::{self, Point};
 use crate::graph::inputs::{EdgeOutcome, InputBuffer};
 use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
@@ -167,7 +167,7 @@ impl NodeActor {
     }
 
     fn on_attempt_ended(&mut self, number: u32, result: Result<JobSuccess, JobFailure>, ctx: &mut Context<Self>) {
-        chaos::at(chaos::Point::K7);
+        chaos::at(Point::K7);
         let (end, report) = match result {
             Ok(success) => (AttemptEnd::Succeeded, JobReport::Succeeded(Arc::new(success))),
             Err(failure) => {

@@ -135,7 +135,9 @@ impl AnalysisSupervisor {
         }
         let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
         match verb {
-            Verb::Pause => line.edit_in_line(run_id, |before, at| drop(before.paused_since.get_or_insert(at))),
+            Verb::Pause => {
+                line.edit_in_line(run_id, |before, at| before.paused_since = before.paused_since.or(Some(at)))
+            }
             Verb::Resume => line.edit_in_line(run_id, |before, _| before.paused_since = None),
             Verb::Cancel => {
                 line.edit_in_line(run_id, |before, _| before.cancel_asked = true);

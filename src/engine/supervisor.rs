@@ -20,6 +20,7 @@ use super::messages::{
 use super::node_actor::Gate;
 use super::panics::text_of;
 use super::retry::RetryBudget;
+use crate::chaos::{self, Point};
 use crate::graph::{JobGraph, Plan};
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
@@ -277,6 +278,7 @@ impl AnalysisSupervisor {
     ) -> Result<Accepted, SubmitError> {
         match acceptance {
             Acceptance::New { run_id, number, reused_ids } => {
+                chaos::at(Point::K2);
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let before = first_record(run_id, plan.graph.len(), rerun)?;
                 let playbook = Arc::new(plan.playbook);
@@ -300,7 +302,9 @@ impl AnalysisSupervisor {
 fn first_record(run_id: i64, jobs: usize, rerun: Option<Record>) -> Result<RunProgress, SubmitError> {
     match rerun {
         None => Ok(RunProgress::nothing()),
-        Some(record) => Ok(RunProgress::fold(jobs, &[Entry { seq: 0, run_id, at: 0, tick: 0, record }])?),
+        Some(record) => {
+            RunProgress::fold(jobs, &[Entry { seq: 0, run_id, at: 0, tick: 0, record }]).map_err(SubmitError::from)
+        }
     }
 }
 
@@ -314,14 +318,15 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
 
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
+        chaos::at(Point::K14);
         let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
-        let now = Instant::now();
-        let accepted = now.checked_sub(age).unwrap_or(now);
+        let here = Instant::now();
+        let accepted = here.checked_sub(age).unwrap_or(here);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
         self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
     }

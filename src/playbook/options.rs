@@ -189,7 +189,10 @@ mod tests {
         let all = retry(json!({"retry": {"attempts": 3, "backoff-s": 0, "max-backoff-s": 1.5}}));
         let expected = Retry { attempts: 3, backoff: Duration::ZERO, max_backoff: Duration::from_millis(1500) };
         assert_eq!(all.as_deref(), Some(&expected));
-        assert_eq!(retry(json!({"retry": {"attempts": 2}})).as_deref(), Some(&Retry { attempts: 2, ..Retry::default() }));
+        assert_eq!(
+            retry(json!({"retry": {"attempts": 2}})).as_deref(),
+            Some(&Retry { attempts: 2, ..Retry::default() })
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::clock::Instant;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,8 +34,10 @@ pub trait JobRunner {
     fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>>;
 
     /// Tells the services that an attempt was started at that it is not wanted any more, within a time limit of its own.
-    /// Resolves to whether every one of them has stopped for certain.
-    fn cancel(&self, attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool>;
+    /// Resolves to whether every one of them has stopped for certain: never, where there is no way to tell them.
+    fn cancel(&self, _attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
+        futures::future::ready(false).boxed_local()
+    }
 
     /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;

@@ -116,7 +116,7 @@ impl RunProgress {
                     self.reuse(reused, entry)?;
                 }
             }
-            Record::PauseAsked => drop(self.paused_since.get_or_insert(entry.tick)),
+            Record::PauseAsked => self.paused_since = self.paused_since.or(Some(entry.tick)),
             Record::ResumeAsked => {
                 if let Some(since) = self.paused_since.take() {
                     self.paused_before += Duration::from_millis((entry.tick - since).max(0).unsigned_abs());

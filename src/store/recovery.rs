@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Entry, History, JournalError, Millis, Record, RunProgress, RunSummary};
+use super::{Entry, History, JournalError, Millis, RunProgress, RunSummary};
 use crate::graph::build::{Plan, build, build_ingestion};
 use crate::playbook::check::{CheckSettings, Limits};
 use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};

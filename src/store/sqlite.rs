@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::record::{Record, RunOutcome};
 use super::schema::{self, Format};
 use super::{Acceptance, JournalError, Millis, Submission};
+use crate::chaos::{self, Bug, Point};
 
 /// Opens the file, brings its tables up to date, asks for durable commits.
 ///
@@ -79,10 +80,25 @@ pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
+    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
+        return in_late_transaction(connection, work);
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let result = work(&transaction)?;
     transaction.commit()?;
     Ok(result)
+}
+
+/// The fault of [`Bug::AcknowledgeBeforeCommit`]: what was acknowledged is committed with the next transaction.
+fn in_late_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("COMMIT")?;
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    work(connection)
 }
 
 /// Appends a record and keeps the run's row in step; answers its sequence number.
@@ -109,10 +125,24 @@ pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) 
             db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1 AND finished_at IS NOT NULL")?
                 .execute([run_id])?;
         }
+        Record::PauseAsked => {
+            db.prepare_cached("UPDATE runs SET state = 'paused' WHERE run_id = ?1 AND finished_at IS NULL")?
+                .execute([run_id])?;
+        }
+        Record::ResumeAsked => {
+            db.prepare_cached("UPDATE runs SET state = 'running' WHERE run_id = ?1 AND state = 'paused'")?
+                .execute([run_id])?;
+        }
         Record::Accepted
+        | Record::Rerun { .. }
+        | Record::CancelAsked
         | Record::JobPreparing { .. }
         | Record::JobStarting { .. }
         | Record::JobStartAcknowledged { .. }
+        | Record::JobLostContact { .. }
+        | Record::JobContactRegained { .. }
+        | Record::CallbackReceived { .. }
+        | Record::JobRetrying { .. }
         | Record::JobSucceeded { .. }
         | Record::JobFailed { .. }
         | Record::JobSkipped { .. }
@@ -160,7 +190,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
         .optional()?;
     let number = match &last {
         Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
-        Some(last) if last.running && last.digest == submission.digest => {
+        Some(last) if last.running && last.digest == submission.digest && submission.rerun.is_none() => {
             return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
         }
         Some(last) if last.running => return Ok(Acceptance::IdInUse),
@@ -192,14 +222,20 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
         submission.at
     ])?;
     let run_id = db.last_insert_rowid();
-    append(db, run_id, Time { at: submission.at, tick }, &Record::Accepted)?;
+    let first = submission.rerun.as_ref().unwrap_or(&Record::Accepted);
+    append(db, run_id, Time { at: submission.at, tick }, first)?;
+    chaos::at(Point::K0);
     Ok(Acceptance::New { run_id, number, reused_ids })
 }
 
 /// Binds job ids to the tenant. Answers the jobs whose id it had sent to the same service before, or the first job whose
 /// id belongs to somebody else (nothing is bound then).
 fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<Result<BTreeSet<usize>, usize>> {
-    let mut owner = db.prepare_cached("SELECT tenant FROM job_ids WHERE key = ?1 LIMIT 1")?;
+    let outside =
+        chaos::seeded(Bug::OwnershipOutsideTransaction).then(|| Connection::open(db.path().unwrap_or_default()));
+    let outside = outside.transpose()?;
+    let mut owner =
+        outside.as_ref().unwrap_or(db).prepare_cached("SELECT tenant FROM job_ids WHERE key = ?1 LIMIT 1")?;
     for sent in &submission.job_ids {
         let tenant: Option<String> = owner.query_row([&sent.key], |row| row.get(0)).optional()?;
         if tenant.is_some_and(|tenant| tenant != submission.tenant) {

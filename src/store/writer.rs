@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::documents::DocumentChange;
-use super::record::Record;
+use super::record::{Entry, Record};
 use super::sqlite::{Remedy, Time};
-use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, sqlite};
+use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, reader, sqlite};
+use crate::chaos::{self, Point};
 use crate::ports::Applied as DocumentApplied;
 
 /// Most commands in one transaction: bounds the time until the first of them is acknowledged.
@@ -42,13 +43,14 @@ enum Command {
     Accept(Box<Submission>, Millis, Reply<Acceptance>),
     Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
+    ReadBack(i64, Reply<Vec<Entry>>),
 }
 
 impl Command {
     fn run_id(&self) -> Option<i64> {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
-            Command::Accept(..) | Command::Document(..) => None,
+            Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) => None,
         }
     }
 
@@ -62,6 +64,7 @@ enum Applied {
     Accept(Acceptance),
     Append(u64),
     Document(DocumentApplied),
+    ReadBack(Vec<Entry>),
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -121,6 +124,10 @@ impl Journal for SqliteJournal {
 
     fn tick(&self) -> Millis {
         self.inner.clock.tick()
+    }
+
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
+        self.send(|reply| Command::ReadBack(run_id, reply))
     }
 
     fn is_healthy(&self) -> bool {
@@ -233,17 +240,30 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
         Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
         Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
+        Command::ReadBack(run_id, _) => reader::entries(db, *run_id).map(Applied::ReadBack),
     }
 }
 
 fn acknowledge(command: Command, applied: Applied) {
+    pass_points(&command);
     match (command, applied) {
         (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
+        (Command::ReadBack(_, reply), Applied::ReadBack(entries)) => tell(reply, Ok(entries)),
+        (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::ReadBack(..), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
+    }
+}
+
+/// The moments at which something is durable and nothing has followed from it.
+fn pass_points(command: &Command) {
+    match command {
+        Command::Accept(..) => chaos::at(Point::K1),
+        Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
+        Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
+        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) => {}
     }
 }
 
@@ -252,6 +272,7 @@ fn refuse(command: Command, error: &JournalError) {
         Command::Accept(_, _, reply) => tell(reply, Err(error.clone())),
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
+        Command::ReadBack(_, reply) => tell(reply, Err(error.clone())),
     }
 }
 

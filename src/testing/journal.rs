@@ -53,6 +53,7 @@ enum Mode {
 enum Held {
     Accept(Box<Submission>, oneshot::Sender<Result<Acceptance, JournalError>>),
     Append(Box<Entry>, oneshot::Sender<Result<u64, JournalError>>),
+    ReadBack(i64, oneshot::Sender<Result<Vec<Entry>, JournalError>>),
 }
 
 /// How a run ended, as its last record says.
@@ -138,10 +139,11 @@ impl MemoryJournal {
     /// Records that were appended and are held back, in order.
     pub fn held(&self) -> Vec<Record> {
         let records = |held: &Held| match held {
-            Held::Accept(..) => Record::Accepted,
-            Held::Append(entry, _) => entry.record.clone(),
+            Held::Accept(..) => Some(Record::Accepted),
+            Held::Append(entry, _) => Some(entry.record.clone()),
+            Held::ReadBack(..) => None,
         };
-        self.state().held.iter().map(records).collect()
+        self.state().held.iter().filter_map(records).collect()
     }
 
     /// Durable records of a run.
@@ -217,10 +219,15 @@ impl State {
         self.written.len() as u64
     }
 
+    fn entries_of(&self, run_id: i64) -> Vec<Entry> {
+        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
+    }
+
     fn refuse(&mut self, held: Held, why: &str) {
         let error = JournalError::Write(why.to_owned());
         match held {
             Held::Accept(_, reply) => drop(reply.send(Err(error))),
+            Held::ReadBack(_, reply) => drop(reply.send(Err(error))),
             Held::Append(entry, reply) => {
                 self.broken.insert(entry.run_id);
                 drop(reply.send(Err(error)));
@@ -236,6 +243,7 @@ impl State {
                 let acceptance = self.decide(&submission);
                 drop(reply.send(Ok(acceptance)));
             }
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries_of(run_id)))),
             Held::Append(entry, reply) => {
                 let seq = self.write(*entry);
                 drop(reply.send(Ok(seq)));
@@ -248,7 +256,7 @@ impl State {
         let at = self.runs.iter().rposition(|run| same_id(&run));
         let number = match at.map(|at| (at, &self.runs[at])) {
             Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
-            Some((at, run)) if run.running && run.digest == submission.digest => {
+            Some((at, run)) if run.running && run.digest == submission.digest && submission.rerun.is_none() => {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
             Some((_, run)) if run.running => return Acceptance::IdInUse,
@@ -281,7 +289,7 @@ impl State {
             running: true,
         });
         let run_id = self.runs.len() as i64;
-        let accepted = self.entry(run_id, Record::Accepted);
+        let accepted = self.entry(run_id, submission.rerun.clone().unwrap_or(Record::Accepted));
         self.write(accepted);
         Acceptance::New { run_id, number, reused_ids }
     }
@@ -306,6 +314,19 @@ impl Journal for MemoryJournal {
 
     fn tick(&self) -> Millis {
         self.state().tick()
+    }
+
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
+        let mut state = self.state();
+        match state.mode.clone() {
+            Mode::AtOnce => Receipt::ready(state.entries_of(run_id)),
+            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Read(why)))),
+            Mode::Holding => {
+                let (reply, receipt) = oneshot::channel();
+                state.held.push(Held::ReadBack(run_id, reply));
+                Receipt::Pending(receipt)
+            }
+        }
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {

@@ -1,10 +1,13 @@
 //! One graph with its nodes and a probe for a supervisor.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix::clock::Instant;
 use actix::prelude::*;
 use orchestrator::engine::messages::AnalysisFinished;
+use orchestrator::engine::retry::RetryBudget;
 use orchestrator::engine::{GraphActor, GraphSetup};
 use orchestrator::store::record::RunOutcome;
 use orchestrator::store::{Record, RunProgress};
@@ -30,6 +33,9 @@ fn stage(sketch: &Sketch, jobs: &ScriptedRunner) -> Stage {
         journal: Arc::new(journal.clone()),
         supervisor: supervisor.weak(),
         gate: None,
+        before_at: 0,
+        retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
+        sweep: secs(30),
     };
     Stage { graph: GraphActor::new(setup).start(), journal, supervisor }
 }

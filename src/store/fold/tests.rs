@@ -1,7 +1,5 @@
-use std::time::Duration;
-
 use super::*;
-use crate::ports::{FailureKind, SuccessDetails};
+use crate::ports::{FailureKind, JobFailure, SuccessDetails};
 
 fn entries(records: Vec<Record>) -> Vec<Entry> {
     (1..)
@@ -47,8 +45,7 @@ fn the_end_of_a_run_ends_its_open_jobs() {
     let failed = Record::JobFailed { job: 0, attempt: 1, failure: failure.clone() };
     let cause = Some(Cause { step: Some("1".into()), failure });
     let end = Record::AnalysisFinished { outcome: RunOutcome::Failed, cause, elapsed_ms: 5 };
-    let progress =
-        RunProgress::fold(3, &entries(vec![starting(0), starting(1), failed, end])).expect("valid records");
+    let progress = RunProgress::fold(3, &entries(vec![starting(0), starting(1), failed, end])).expect("valid records");
     let phases: Vec<_> = progress.jobs.iter().map(|job| job.phase).collect();
     assert_eq!(phases, [JobPhase::Failed, JobPhase::Cancelled, JobPhase::Skipped]);
 }
