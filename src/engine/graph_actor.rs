@@ -48,6 +48,13 @@ pub struct GraphSetup {
     pub sweep: Duration,
 }
 
+/// What was given for the nodes' sake.
+struct ForNodes {
+    runner: Rc<dyn JobRunner>,
+    gate: Option<Gate>,
+    retries: Rc<RefCell<RetryBudget>>,
+}
+
 /// The actor of one run. Holds its nodes until their final words.
 pub struct GraphActor {
     pub(super) run: Rc<RunSpec>,
@@ -58,7 +65,7 @@ pub struct GraphActor {
     pub(super) graph: Rc<JobGraph>,
     /// What the nodes share; made when the actor starts, because it names the actor.
     pub(super) context: Option<Rc<NodeContext>>,
-    setup: Option<(Rc<dyn JobRunner>, Option<Gate>, Rc<RefCell<RetryBudget>>)>,
+    for_nodes: Option<ForNodes>,
     /// The nodes that are still to be spawned.
     pub(super) wiring: Option<Wiring>,
     pub(super) before: Rc<RunProgress>,
@@ -86,7 +93,7 @@ impl GraphActor {
             nodes: vec![None; jobs],
             graph: Rc::new(graph),
             context: None,
-            setup: Some((runner, gate, retries)),
+            for_nodes: Some(ForNodes { runner, gate, retries }),
             wiring: None,
             before: Rc::new(before),
             before_at,
@@ -239,7 +246,7 @@ impl GraphActor {
     }
 
     fn share_context(&mut self, ctx: &mut Context<Self>) -> Option<Rc<NodeContext>> {
-        let (runner, gate, retries) = self.setup.take()?;
+        let ForNodes { runner, gate, retries } = self.for_nodes.take()?;
         let context = Rc::new(NodeContext {
             run: Rc::clone(&self.run),
             runner,

@@ -142,7 +142,9 @@ impl RunProgress {
                     job.failure = Some(failure.clone());
                 }
             }
-            Record::JobSkipped { job } => drop(self.end_job(*job, JobPhase::Skipped, 0, entry)?),
+            Record::JobSkipped { job } => {
+                self.end_job(*job, JobPhase::Skipped, 0, entry)?;
+            }
             Record::JobCancelled { job, attempt, may_still_run } => {
                 if let Some(job) = self.end_job(*job, JobPhase::Cancelled, *attempt, entry)? {
                     job.may_still_run = *may_still_run;

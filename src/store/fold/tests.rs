@@ -1,3 +1,5 @@
+//! Records as a run would write them, folded in one piece, in parts and twice.
+
 use super::*;
 use crate::ports::{FailureKind, JobFailure, SuccessDetails};
 
