@@ -18,6 +18,7 @@ use super::messages::{
 use super::node_actor::Gate;
 use super::panics::text_of;
 use crate::graph::JobGraph;
+use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
 use crate::store::recovery::OpenRun;
@@ -111,11 +112,13 @@ impl AnalysisSupervisor {
         }
         runs.open += 1;
         self.open += 1;
+        metrics::analyses_open(self.open);
         Ok(())
     }
 
     fn count_out(&mut self, tenant: &TenantId) {
         self.open -= 1;
+        metrics::analyses_open(self.open);
         if let Some(runs) = self.tenants.get_mut(tenant) {
             runs.open -= 1;
             if runs.open == 0 {
@@ -209,6 +212,7 @@ impl AnalysisSupervisor {
         match acceptance? {
             Acceptance::New { run_id, number, reused_ids } => {
                 log_acceptance(&plan.playbook, number, plan.graph.len());
+                metrics::analysis_accepted();
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
                 let before = RunProgress::nothing();
@@ -240,6 +244,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
+        metrics::analyses_open(self.open);
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
         let now = Instant::now();
