@@ -148,6 +148,7 @@ impl Stack {
             key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
             checks: config.checks(),
             body_timeout: config.body_timeout,
+            metrics_for_everybody: config.listen.is_loopback(),
             playbooks: http::api::PlaybookCache::default(),
         });
         let url = listener

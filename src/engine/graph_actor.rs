@@ -20,6 +20,7 @@ use super::wiring::Wiring;
 use crate::graph::liveness::Vitals;
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
 use crate::graph::{JobGraph, JobIndex};
+use crate::metrics;
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
 use crate::store::record::{Cause, RunOutcome};
 use crate::store::{JobPhase, JobProgress, Journal, Millis, Receipt, Record, RunProgress};
@@ -203,6 +204,7 @@ impl GraphActor {
         let succeeded = outcome == RunOutcome::Succeeded;
         let stopped_by = self.cause_without_job();
         self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, Some(receipt));
+        metrics::analysis_ended(outcome.into());
         self.log_the_end(outcome, elapsed);
         self.leave();
     }

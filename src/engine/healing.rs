@@ -9,6 +9,7 @@ use super::wiring::outcome_of;
 use crate::graph::JobIndex;
 use crate::graph::liveness::{Diagnosis, Vitals, diagnose, missing_edge};
 use crate::graph::progress::{JobEnd, JobState};
+use crate::metrics;
 use crate::ports::{FailureKind, JobFailure};
 use crate::store::{Entry, Record, RunProgress};
 
@@ -36,6 +37,7 @@ impl GraphActor {
     fn heal(&mut self, diagnosis: Diagnosis, now: Vitals, ctx: &mut Context<Self>) {
         let (prefix, run_id) = (self.run.log_prefix(), self.run.run_id);
         log::warn!("{prefix}: {diagnosis:?} with {now:?}: it goes on from the journal");
+        metrics::stuck_healed();
         let text = format!("{diagnosis:?}: the run went on from the journal");
         drop(self.journal.append(run_id, Record::Warning { job: None, code: "healed".to_owned(), text }));
         let read = self.journal.read_back(run_id).into_actor(self);

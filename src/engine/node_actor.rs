@@ -22,6 +22,7 @@ use crate::chaos::{self, Point};
 use crate::graph::inputs::{EdgeOutcome, InputBuffer};
 use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
+use crate::metrics;
 use crate::playbook::OnFailure;
 use crate::ports::{CancelledAttempt, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
 use crate::store::{JobProgress, Journal, Millis, Record, RunProgress};
@@ -205,6 +206,9 @@ impl NodeActor {
         let budget = self.context.retries.borrow_mut().take(Instant::now());
         let wait = wait_after(retry, failed, fastrand::f64()).max(budget);
         log::info!("run={} job={}: attempt {failed} failed, the next in {wait:?}: {failure}", self.run_id(), self.job);
+        if let Some(service) = self.context.run.job(self.job).kind.service() {
+            metrics::retried(service);
+        }
         let wait_ms = wait.as_millis() as Millis;
         self.write(Record::JobRetrying { job: self.job, attempt: failed, failure, wait_ms });
         self.wait(wait, ctx);

@@ -22,6 +22,7 @@ use super::panics::text_of;
 use super::retry::RetryBudget;
 use crate::chaos::{self, Point};
 use crate::graph::{JobGraph, Plan};
+use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
 use crate::store::recovery::OpenRun;
@@ -144,11 +145,13 @@ impl AnalysisSupervisor {
         }
         runs.open += 1;
         self.open += 1;
+        metrics::analyses_open(self.open);
         Ok(())
     }
 
     fn count_out(&mut self, tenant: &TenantId) {
         self.open -= 1;
+        metrics::analyses_open(self.open);
         if let Some(runs) = self.tenants.get_mut(tenant) {
             runs.open -= 1;
             if runs.open == 0 {
@@ -281,6 +284,7 @@ impl AnalysisSupervisor {
                 chaos::at(Point::K2);
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let before = first_record(run_id, plan.graph.len(), rerun)?;
+                metrics::analysis_accepted();
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
                 let ready = Ready { run: Rc::new(run), graph: plan.graph, before, before_at: 0 };
@@ -323,6 +327,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
+        metrics::analyses_open(self.open);
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
         let here = Instant::now();

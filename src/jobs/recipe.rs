@@ -15,6 +15,7 @@ use super::pace::{Backoff, poll_delay};
 use super::{JobPorts, JobSettings, paths};
 use crate::chaos::{self, Bug, Point};
 use crate::graph::inputs::JobOutput;
+use crate::metrics;
 use crate::playbook::Job;
 use crate::playbook::job::Service;
 use crate::ports::{
@@ -176,6 +177,7 @@ impl Attempt {
         let text =
             format!("{} may have got this job twice: nobody knows what became of the first start", service.as_str());
         self.call.log.warn("start-ambiguous", text);
+        metrics::starts_ambiguous(service);
         self.start_under_own_id(service, path, body).await
     }
 

@@ -221,6 +221,17 @@ pub enum Service {
 }
 
 impl Service {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Service::Cleaning,
+        Service::Join,
+        Service::Function,
+        Service::Automl,
+        Service::Ingestion,
+        Service::DataSink,
+        Service::Spark,
+    ];
+
     /// Stable name for the journal, limits and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -236,10 +247,7 @@ impl Service {
 
     /// The service of a stable name.
     pub fn parse(name: &str) -> Option<Self> {
-        use Service::{Automl, Cleaning, DataSink, Function, Ingestion, Join, Spark};
-        [Cleaning, Join, Function, Automl, Ingestion, DataSink, Spark]
-            .into_iter()
-            .find(|service| service.as_str() == name)
+        Self::ALL.into_iter().find(|service| service.as_str() == name)
     }
 
     /// Whether job ids sent there may carry an attempt suffix (`decisions` 11: Spark jobs and data-sink keep the plain id).

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
+use crate::metrics;
 use crate::ports::{CallbackVerdict, JobFailure, SuccessDetails};
 
 /// A record with its place and time.
@@ -217,6 +218,15 @@ impl Lane {
     }
 }
 
+impl From<Lane> for metrics::OutboxLane {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Records => Self::Records,
+            Lane::Notices => Self::Notices,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -239,6 +249,17 @@ impl RunOutcome {
             RunOutcome::Failed => "failed",
             RunOutcome::Cancelled => "cancelled",
             RunOutcome::Stopped => "stopped",
+        }
+    }
+}
+
+impl From<RunOutcome> for metrics::Outcome {
+    fn from(outcome: RunOutcome) -> Self {
+        match outcome {
+            RunOutcome::Succeeded => Self::Succeeded,
+            RunOutcome::Failed => Self::Failed,
+            RunOutcome::Cancelled => Self::Cancelled,
+            RunOutcome::Stopped => Self::Stopped,
         }
     }
 }
