@@ -14,7 +14,7 @@ use orchestrator::playbook::Space;
 use orchestrator::ports::{
     Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice, RunSpec, SuccessDetails,
 };
-use orchestrator::store::{Acceptance, Journal, Millis, Receipt, Record, Submission};
+use orchestrator::store::{Acceptance, Entry, Journal, Millis, Receipt, Record, Submission};
 use orchestrator::testing::bare_plan;
 use tokio::sync::oneshot;
 
@@ -30,6 +30,10 @@ impl Journal for NoJournal {
 
     fn append(&self, _: i64, _: Record) -> Receipt<u64> {
         Receipt::ready(0)
+    }
+
+    fn read_back(&self, _: i64) -> Receipt<Vec<Entry>> {
+        Receipt::ready(Vec::new())
     }
 
     fn tick(&self) -> Millis {

@@ -41,6 +41,9 @@ pub trait Journal: Send + Sync {
     /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
 
+    /// Everything that was written about a run, in order, up to the last record that was queued before this call at least.
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>>;
+
     /// The present moment on the journal's own clock, which only goes forward, over restarts too. Its zero means nothing:
     /// only differences to other ticks do.
     fn tick(&self) -> Millis;
