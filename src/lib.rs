@@ -6,10 +6,12 @@
 //! * [`jobs`]: what each kind of job does, over the traits of [`ports`]; [`adapters`]: those traits over real networks.
 //! * [`store`]: the journal, from which the state of every run is folded.
 //! * [`http`], [`cli`]: the ways in. [`config`]: every setting. [`testing`]: scripted jobs and virtual time for tests.
+//! * [`chaos`]: where debug builds die or err on demand.
 //!
 //! `ARCHITECTURE.md` says which folder may name which, and what always holds.
 
 pub mod adapters;
+pub mod chaos;
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::address::Address;
 use super::http_client::{self, CallLimits, Request};
+use crate::chaos::{self, Point};
 use crate::playbook::job::Service;
 use crate::ports::{Answer, CallError, JobServices};
 
@@ -64,7 +65,8 @@ impl HttpServices {
 
 impl JobServices for HttpServices {
     fn post(&self, service: Service, path: &str, body: &Value) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
-        self.call(service, Method::POST, path, Some(("application/json", body.to_string())))
+        let call = self.call(service, Method::POST, path, Some(("application/json", body.to_string())));
+        call.inspect(|_| chaos::at(Point::K4)).boxed_local()
     }
 
     fn get(&self, service: Service, path: &str) -> LocalBoxFuture<'static, Result<Answer, CallError>> {

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::address::Address;
 use super::secret::Secret;
+use crate::chaos::{self, Point};
 use crate::ports::{CallError, SparkJob, SparkSubmitter};
 
 /// Bytes of the header: the payload's length in decimal, padded with spaces.
@@ -98,7 +99,12 @@ async fn exchange(address: &Address, limit: Duration, frame: &[u8]) -> Result<St
         .await
         .map_err(|_| not_connected("timed out".to_owned()))?
         .map_err(|error| not_connected(error.to_string()))?;
+    if chaos::due(Point::K15a) {
+        stream.write_all(&frame[..HEADER_BYTES]).await.map_err(|error| no_answer(error.to_string()))?;
+        chaos::die();
+    }
     stream.write_all(frame).await.map_err(|error| no_answer(error.to_string()))?;
+    chaos::at(Point::K15b);
     let mut reply = vec![0; LARGEST_REPLY];
     let read = stream.read(&mut reply).await.map_err(|error| no_answer(error.to_string()))?;
     if read == 0 {

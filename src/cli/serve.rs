@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::{CommandResult, Exit, Failure};
 use super::stack::{Stack, Stores, listen};
+use crate::chaos;
 use crate::config::Config;
 
 /// Flags of `serve`; everything else is configured by environment variables.
@@ -20,6 +21,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         config.data_dir = directory;
     }
     start_logging(&config.log);
+    chaos::announce();
     if let Some(refusal) = config.refusal() {
         return Err(Failure::new(Exit::Usage, refusal));
     }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::messages::Ticket;
+use crate::chaos::{self, Bug};
 use crate::playbook::TenantId;
 use crate::playbook::job::Service;
 
@@ -34,7 +35,8 @@ impl SlotLimits {
     }
 
     fn of(&self, service: Service) -> usize {
-        self.services.get(&service).copied().unwrap_or(self.per_service)
+        let more = if service == Service::Function && chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
+        self.services.get(&service).copied().unwrap_or(self.per_service).saturating_add(more)
     }
 }
 

@@ -11,6 +11,7 @@ use futures::FutureExt;
 use super::attempt::JournalLog;
 use super::messages::{InputReady, JobFinished, JobReport, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket};
 use super::panics::text_of;
+use crate::chaos::{self, Point};
 use crate::graph::inputs::{EdgeOutcome, InputBuffer};
 use crate::graph::rules::Verdict;
 use crate::graph::{EdgeId, JobIndex};
@@ -124,6 +125,7 @@ impl NodeActor {
                     format!("the job stopped unexpectedly: {}", text_of(panic.as_ref())),
                 )),
             };
+            chaos::at(Point::K7);
             node.conclude(report);
             ctx.stop();
         }));

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::panics::text_of;
+use crate::chaos::{self, Point};
 use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
 use crate::store::fold::Delivered;
 use crate::store::record::Lane;
@@ -146,7 +147,9 @@ impl Lanes {
                     // an error means that the records lane has ended, hence has delivered everything
                     drop(records.wait_for(|done| *done >= item.after_record).await);
                 }
+                chaos::at(Point::K8);
                 let given_up = self.deliver(number, item.delivery).await;
+                chaos::at(if lane == Lane::Records { Point::K9 } else { Point::K10 });
                 drop(self.journal.append(self.run.run_id, Record::Delivered { lane, number, given_up }));
             }
             if let Some(done) = &done {

@@ -17,6 +17,7 @@ use super::messages::{
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
+use crate::chaos::{self, Point};
 use crate::graph::JobGraph;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
@@ -208,6 +209,7 @@ impl AnalysisSupervisor {
     ) -> Result<Accepted, SubmitError> {
         match acceptance? {
             Acceptance::New { run_id, number, reused_ids } => {
+                chaos::at(Point::K2);
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
@@ -236,6 +238,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
 
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
+        chaos::at(Point::K14);
         let OpenRun { run_id, number, plan, reused_ids, progress, age } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);

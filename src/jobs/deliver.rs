@@ -8,6 +8,7 @@ use actix::clock::Instant;
 
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings};
+use crate::chaos::{self, Point};
 use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunSpec, StoreError};
 
 /// The web application does not await its own saves: its entry may come this much later than the playbook (decision 22).
@@ -37,6 +38,7 @@ async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, cha
     loop {
         let applied = match change {
             RecordChange::DeleteObject { key } => {
+                chaos::at(Point::K15d);
                 ports.objects.delete(run.playbook.tenant.as_str(), key).await.map(|()| Applied::Done)
             }
             RecordChange::Register

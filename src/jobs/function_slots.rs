@@ -15,6 +15,7 @@ use super::answers::{self, ProgressAnswer};
 use super::pace::poll_delay;
 use super::recipe::progress_question;
 use super::{JobPorts, JobSettings};
+use crate::chaos::{self, Bug};
 use crate::playbook::job::Service;
 use crate::ports::{FailureKind, JobFailure};
 
@@ -53,7 +54,8 @@ impl FunctionSlots {
                 actix::spawn(take_care(Rc::clone(&ports), Rc::clone(&settings_of_care), slot));
             }
         });
-        Self { free: Arc::new(Semaphore::new(settings.function_concurrency)), caretaker }
+        let more = if chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
+        Self { free: Arc::new(Semaphore::new(settings.function_concurrency + more)), caretaker }
     }
 
     /// Waits for a slot.

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::chaos::{self, Bug};
 use crate::graph::JobIndex;
 use crate::playbook::job::Service;
 use crate::playbook::{Job, JobKind, MlTask, TenantId};
@@ -74,6 +75,9 @@ pub fn document_id(run: &RunSpec, about: &DocumentOf<'_>) -> [u8; 12] {
     let digest = Sha256::digest(format!("{}\n{}\n{}\n{about}", run.playbook.tenant, run.playbook.id.key(), run.number));
     let mut id = [0; 12];
     id.copy_from_slice(&digest[..12]);
+    if chaos::seeded(Bug::RandomDocumentIds) {
+        id.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..12]);
+    }
     id
 }
 

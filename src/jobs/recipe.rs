@@ -13,6 +13,7 @@ use super::answers::{self, ProgressAnswer, StartAnswer};
 use super::function_slots::FunctionSlots;
 use super::pace::{Backoff, poll_delay};
 use super::{JobPorts, JobSettings, paths};
+use crate::chaos::{self, Bug, Point};
 use crate::graph::inputs::JobOutput;
 use crate::playbook::Job;
 use crate::playbook::job::Service;
@@ -124,7 +125,8 @@ impl Attempt {
 
     /// The last start that an earlier life of the process intended at a service.
     pub(super) fn known_start(&self, service: Service) -> Option<&KnownStart> {
-        self.call.known.iter().rev().find(|known| known.service == service)
+        let mut latest_first = self.call.known.iter().rev();
+        latest_first.find(|known| known.service == service && !chaos::seeded(Bug::BlindRepost))
     }
 
     /// Goes on with a start of an earlier life of the process, by service class (decision 12): what may have happened is
@@ -223,7 +225,9 @@ impl Attempt {
         wire_id: &str,
         details: SuccessDetails,
     ) -> Result<(), JobFailure> {
-        self.call.log.intend(StartIntent { service, wire_id: wire_id.to_owned(), details }).await
+        self.call.log.intend(StartIntent { service, wire_id: wire_id.to_owned(), details }).await?;
+        chaos::at(Point::K3);
+        Ok(())
     }
 
     /// Posts once the service can be reached; `None` when the answer was lost.
@@ -234,7 +238,10 @@ impl Attempt {
         body: &Value,
     ) -> Result<Option<StartAnswer>, JobFailure> {
         match self.once_connected(|| self.ports.services.post(service, path, body)).await {
-            Ok(answer) => Ok(Some(answers::start(&answer))),
+            Ok(answer) => {
+                chaos::at(Point::K5);
+                Ok(Some(answers::start(&answer)))
+            }
             Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
             Err(error @ CallError::NoAnswer { .. }) => {
                 self.call.log.warn("start-answer-lost", error.to_string());
@@ -313,6 +320,7 @@ impl Attempt {
                     }
                 }
             }
+            chaos::at(Point::K6);
             sleep(poll_delay(since.elapsed(), self.settings.poll_interval)).await;
         }
     }
@@ -363,6 +371,7 @@ pub(super) async fn within<T>(
     limit: Duration,
     attempt: impl Future<Output = Result<T, JobFailure>>,
 ) -> Result<T, JobFailure> {
+    let limit = if chaos::seeded(Bug::NoTimeLimit) { Duration::MAX } else { limit };
     actix::clock::timeout(limit, attempt).await.unwrap_or_else(|_| {
         let text = format!("the job did not finish within {} s", limit.as_secs_f64());
         Err(JobFailure::new(FailureKind::TimedOut, text))

@@ -7,6 +7,7 @@ use super::automl;
 use super::pace::poll_delay;
 use super::paths;
 use super::recipe::{Attempt, unreachable};
+use crate::chaos::{self, Bug, Point};
 use crate::playbook::algorithms;
 use crate::playbook::job::Service;
 use crate::playbook::{MlArgs, MlTask};
@@ -51,10 +52,15 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
     submit(attempt, &message).await?;
     attempt.call.log.acknowledged(Service::Spark);
-    if !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
+    let trusted = chaos::seeded(Bug::TrustSparkReply);
+    if !trusted && !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
         let text = "Spark answered but left no _SUCCESS in the output";
         return Err(JobFailure::new(FailureKind::ServiceError, text));
     }
+    if chaos::seeded(Bug::DeleteEvidenceEarly) {
+        attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
+    }
+    chaos::at(Point::K15c);
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::ids::{AnalysisId, JobId, Step, TenantId};
 use super::rules::{Fault, LONGEST_ID, id_text, name_text};
 use super::text::{is_hidden, quoted, shown};
+use crate::chaos::{self, Bug};
 
 /// Names that belong to MongoDB, to the web application or to the data services.
 const RESERVED: [&str; 6] = ["admin", "local", "config", "uidb", "diastema", "diastemaviz"];
@@ -20,6 +21,8 @@ impl TenantId {
     /// # Errors
     /// `charset`, `ascii-only`, `length`, `edge`, `reserved` or `s3-reserved`.
     pub fn parse(raw: &str) -> Result<Self, Fault> {
+        let folded = chaos::seeded(Bug::UnicodeLowering).then(|| raw.to_lowercase());
+        let raw = folded.as_deref().unwrap_or(raw);
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-';
         // A foreign letter is never folded: U+212A would become `k` and two organisations would meet.
         if let Some(bad) = raw.chars().find(|c| !legal(*c) && (c.is_ascii() || is_hidden(*c))) {

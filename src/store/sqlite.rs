@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::record::{Record, RunOutcome};
 use super::schema::{self, Format};
 use super::{Acceptance, JournalError, Millis, Submission};
+use crate::chaos::{self, Bug, Point};
 
 /// Opens the file, brings its tables up to date, asks for durable commits.
 ///
@@ -83,6 +84,29 @@ pub(super) fn in_transaction<T>(
     let result = work(&transaction)?;
     transaction.commit()?;
     Ok(result)
+}
+
+/// Runs `work` in a durable transaction of the writer: who waits for it is told as soon as this returns.
+pub(super) fn in_acknowledged_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
+        return in_late_transaction(connection, work);
+    }
+    in_transaction(connection, work)
+}
+
+/// The fault of [`Bug::AcknowledgeBeforeCommit`]: what was acknowledged is committed with the next transaction.
+fn in_late_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("COMMIT")?;
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    work(connection)
 }
 
 /// Appends a record and keeps the run's row in step; answers its sequence number.
@@ -193,13 +217,18 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
     ])?;
     let run_id = db.last_insert_rowid();
     append(db, run_id, Time { at: submission.at, tick }, &Record::Accepted)?;
+    chaos::at(Point::K0);
     Ok(Acceptance::New { run_id, number, reused_ids })
 }
 
 /// Binds job ids to the tenant. Answers the jobs whose id it had sent to the same service before, or the first job whose
 /// id belongs to somebody else (nothing is bound then).
 fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<Result<BTreeSet<usize>, usize>> {
-    let mut owner = db.prepare_cached("SELECT tenant FROM job_ids WHERE key = ?1 LIMIT 1")?;
+    let outside =
+        chaos::seeded(Bug::OwnershipOutsideTransaction).then(|| Connection::open(db.path().unwrap_or_default()));
+    let outside = outside.transpose()?;
+    let mut owner =
+        outside.as_ref().unwrap_or(db).prepare_cached("SELECT tenant FROM job_ids WHERE key = ?1 LIMIT 1")?;
     for sent in &submission.job_ids {
         let tenant: Option<String> = owner.query_row([&sent.key], |row| row.get(0)).optional()?;
         if tenant.is_some_and(|tenant| tenant != submission.tenant) {

@@ -17,6 +17,7 @@ use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::sqlite::{Remedy, Time};
 use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, sqlite};
+use crate::chaos::{self, Point};
 use crate::ports::Applied as DocumentApplied;
 
 /// Most commands in one transaction: bounds the time until the first of them is acknowledged.
@@ -230,7 +231,8 @@ fn refuse_new(batch: Vec<Command>, error: &rusqlite::Error) -> Vec<Command> {
 
 /// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back.
 fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (Vec<Command>, rusqlite::Error)> {
-    let applied = sqlite::in_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
+    let applied =
+        sqlite::in_acknowledged_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
     let applied: Vec<Applied> = match applied {
         Ok(applied) => applied,
         Err(error) => return Err((batch, error)),
@@ -249,6 +251,7 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
 }
 
 fn acknowledge(command: Command, applied: Applied) {
+    pass_points(&command);
     match (command, applied) {
         (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
@@ -257,6 +260,16 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::ReadBack(..), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
+    }
+}
+
+/// The moments at which something is durable and nothing has followed from it.
+fn pass_points(command: &Command) {
+    match command {
+        Command::Accept(..) => chaos::at(Point::K1),
+        Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
+        Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
+        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) => {}
     }
 }
 

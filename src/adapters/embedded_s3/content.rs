@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::chaos::{self, Bug};
+
 /// Name of a content file, relative to the folder.
 pub(super) type FileName = String;
 
@@ -111,7 +113,9 @@ impl Draft {
         fs::rename(&self.temporary, self.folder.path.join(&self.name))?;
         self.renamed = true;
         let file = NewFile { folder: Arc::clone(&self.folder), name: self.name.clone(), kept: false };
-        self.folder.handle.sync_all()?;
+        if !chaos::seeded(Bug::RenameWithoutDirectorySync) {
+            self.folder.handle.sync_all()?;
+        }
         Ok(file)
     }
 }
