@@ -41,7 +41,7 @@ pub trait Journal: Send + Sync {
     /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
 
-    /// Reads back what is durable of a run, after everything that was to be written before.
+    /// Everything that was written about a run, in order, up to the last record that was queued before this call at least.
     fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>>;
 
     /// The present moment on the journal's own clock, which only goes forward, over restarts too. Its zero means nothing:

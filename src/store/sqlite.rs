@@ -80,13 +80,21 @@ pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
-        return in_late_transaction(connection, work);
-    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let result = work(&transaction)?;
     transaction.commit()?;
     Ok(result)
+}
+
+/// Runs `work` in a durable transaction of the writer: who waits for it is told as soon as this returns.
+pub(super) fn in_acknowledged_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
+        return in_late_transaction(connection, work);
+    }
+    in_transaction(connection, work)
 }
 
 /// The fault of [`Bug::AcknowledgeBeforeCommit`]: what was acknowledged is committed with the next transaction.

@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::documents::DocumentChange;
+use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::sqlite::{Remedy, Time};
-use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, reader, sqlite};
+use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, sqlite};
 use crate::chaos::{self, Point};
 use crate::ports::Applied as DocumentApplied;
 
@@ -43,13 +44,14 @@ enum Command {
     Accept(Box<Submission>, Millis, Reply<Acceptance>),
     Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
-    ReadBack(i64, Reply<Vec<Entry>>),
+    ReadBack(i64, Arc<SqliteHistory>, Reply<Vec<Entry>>),
 }
 
 impl Command {
     fn run_id(&self) -> Option<i64> {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
+            // a run that has lost a record can still be read
             Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) => None,
         }
     }
@@ -64,7 +66,7 @@ enum Applied {
     Accept(Acceptance),
     Append(u64),
     Document(DocumentApplied),
-    ReadBack(Vec<Entry>),
+    ReadBack,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -78,6 +80,7 @@ struct Inner {
     thread: Option<JoinHandle<()>>,
     healthy: Arc<AtomicBool>,
     clock: Clock,
+    history: Arc<SqliteHistory>,
 }
 
 impl SqliteJournal {
@@ -96,7 +99,8 @@ impl SqliteJournal {
             .name("journal".to_owned())
             .spawn(move || write_all(connection, &queue, &seen_by_writer))
             .map_err(|error| cannot(error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy, clock }) })
+        let history = Arc::new(SqliteHistory::open(path));
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy, clock, history }) })
     }
 
     /// Changes a document of the embedded records.
@@ -127,7 +131,8 @@ impl Journal for SqliteJournal {
     }
 
     fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
-        self.send(|reply| Command::ReadBack(run_id, reply))
+        let history = Arc::clone(&self.inner.history);
+        self.send(|reply| Command::ReadBack(run_id, history, reply))
     }
 
     fn is_healthy(&self) -> bool {
@@ -226,7 +231,8 @@ fn refuse_new(batch: Vec<Command>, error: &rusqlite::Error) -> Vec<Command> {
 
 /// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back.
 fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (Vec<Command>, rusqlite::Error)> {
-    let applied = sqlite::in_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
+    let applied =
+        sqlite::in_acknowledged_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
     let applied: Vec<Applied> = match applied {
         Ok(applied) => applied,
         Err(error) => return Err((batch, error)),
@@ -240,7 +246,7 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
         Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
         Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
-        Command::ReadBack(run_id, _) => reader::entries(db, *run_id).map(Applied::ReadBack),
+        Command::ReadBack(..) => Ok(Applied::ReadBack),
     }
 }
 
@@ -250,7 +256,7 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::ReadBack(_, reply), Applied::ReadBack(entries)) => tell(reply, Ok(entries)),
+        (Command::ReadBack(run_id, history, reply), Applied::ReadBack) => read_back(run_id, history, reply),
         (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::ReadBack(..), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
@@ -272,7 +278,16 @@ fn refuse(command: Command, error: &JournalError) {
         Command::Accept(_, _, reply) => tell(reply, Err(error.clone())),
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
-        Command::ReadBack(_, reply) => tell(reply, Err(error.clone())),
+        Command::ReadBack(_, _, reply) => tell(reply, Err(error.clone())),
+    }
+}
+
+/// Everything that was queued before is committed by now. Reading takes long for a large run: others must not wait for it.
+fn read_back(run_id: i64, history: Arc<SqliteHistory>, reply: Reply<Vec<Entry>>) {
+    let reader = std::thread::Builder::new().name("read-back".to_owned());
+    // the reply goes with a thread that cannot be had, which its receipt tells as a closed journal
+    if let Err(error) = reader.spawn(move || tell(reply, history.entries(run_id))) {
+        log::error!("run={run_id}: it cannot be read back: {error}");
     }
 }
 

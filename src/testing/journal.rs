@@ -148,8 +148,7 @@ impl MemoryJournal {
 
     /// Durable records of a run.
     pub fn records(&self, run_id: i64) -> Vec<Record> {
-        let of_run = |entry: &&Entry| entry.run_id == run_id;
-        self.state().written.iter().filter(of_run).map(|entry| entry.record.clone()).collect()
+        self.state().entries(run_id).into_iter().map(|entry| entry.record).collect()
     }
 
     /// Key of the newest run of an analysis.
@@ -163,8 +162,7 @@ impl MemoryJournal {
     /// # Panics
     /// When a record names a job that the run does not have.
     pub fn progress(&self, run_id: i64, jobs: usize) -> RunProgress {
-        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| entry.run_id == run_id).collect();
-        RunProgress::fold(jobs, &entries).expect("records name jobs of their run")
+        RunProgress::fold(jobs, &self.state().entries(run_id)).expect("records name jobs of their run")
     }
 
     /// How a run ended, if it did.
@@ -199,6 +197,10 @@ impl MemoryJournal {
 }
 
 impl State {
+    fn entries(&self, run_id: i64) -> Vec<Entry> {
+        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
+    }
+
     fn entry(&self, run_id: i64, record: Record) -> Entry {
         let tick = self.tick();
         Entry { seq: 0, run_id, at: tick, tick, record }
@@ -219,19 +221,16 @@ impl State {
         self.written.len() as u64
     }
 
-    fn entries_of(&self, run_id: i64) -> Vec<Entry> {
-        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
-    }
-
     fn refuse(&mut self, held: Held, why: &str) {
         let error = JournalError::Write(why.to_owned());
         match held {
             Held::Accept(_, reply) => drop(reply.send(Err(error))),
-            Held::ReadBack(_, reply) => drop(reply.send(Err(error))),
             Held::Append(entry, reply) => {
                 self.broken.insert(entry.run_id);
                 drop(reply.send(Err(error)));
             }
+            // what cannot be written can still be read
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
@@ -243,11 +242,11 @@ impl State {
                 let acceptance = self.decide(&submission);
                 drop(reply.send(Ok(acceptance)));
             }
-            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries_of(run_id)))),
             Held::Append(entry, reply) => {
                 let seq = self.write(*entry);
                 drop(reply.send(Ok(seq)));
             }
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
@@ -312,21 +311,20 @@ impl Journal for MemoryJournal {
         receipt
     }
 
-    fn tick(&self) -> Millis {
-        self.state().tick()
-    }
-
     fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
         let mut state = self.state();
-        match state.mode.clone() {
-            Mode::AtOnce => Receipt::ready(state.entries_of(run_id)),
-            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Read(why)))),
+        match state.mode {
+            Mode::AtOnce | Mode::Failing(_) => Receipt::ready(state.entries(run_id)),
             Mode::Holding => {
                 let (reply, receipt) = oneshot::channel();
                 state.held.push(Held::ReadBack(run_id, reply));
                 Receipt::Pending(receipt)
             }
         }
+    }
+
+    fn tick(&self) -> Millis {
+        self.state().tick()
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
