@@ -37,16 +37,29 @@ pub(crate) struct Job {
     behaviour: Behaviour,
     answers_left: u32,
     outcome: Option<Outcome>,
+    told: bool,
 }
 
 impl Job {
     pub(crate) fn new(ticket: u64, behaviour: Behaviour) -> Self {
-        Self { ticket, in_flight: true, answers_left: behaviour.progress_answers, behaviour, outcome: None }
+        Self {
+            ticket,
+            in_flight: true,
+            answers_left: behaviour.progress_answers,
+            behaviour,
+            outcome: None,
+            told: false,
+        }
     }
 
     /// Notes what came of the work.
     pub(crate) fn finish(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
+    }
+
+    /// Whether this is the first time that its end is told.
+    pub(crate) fn told_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.told, true)
     }
 
     /// How long answers about this job are held back. *Units*: milliseconds.

@@ -9,6 +9,8 @@ use std::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::Kind;
+
 /// More than any test or bench needs.
 const KEPT: usize = 200_000;
 
@@ -34,14 +36,40 @@ fn as_milliseconds<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok,
     serializer.serialize_u64(u64::try_from(at.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// The moment from which on somebody outside can know that a job is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Number of the first ledger entry after it.
+    pub seq: u64,
+    /// The service.
+    pub kind: Kind,
+    /// The job, as the service knows it.
+    pub id: String,
+    /// Whether it went well.
+    pub well: bool,
+}
+
 /// All entries so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     next: u64,
     entries: VecDeque<LedgerEntry>,
+    ends: VecDeque<End>,
 }
 
 impl Ledger {
+    pub(crate) fn note_end(&mut self, kind: Kind, id: &str, well: bool) {
+        if self.ends.len() == KEPT {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(End { seq: self.next, kind, id: id.to_owned(), well });
+    }
+
+    /// Hands out what was not handed out before, and forgets it.
+    pub(crate) fn take(&mut self) -> (Vec<LedgerEntry>, Vec<End>) {
+        (self.entries.drain(..).collect(), self.ends.drain(..).collect())
+    }
+
     pub(crate) fn append(&mut self, at: Duration, service: String, headers: BTreeMap<String, String>, body: Value) {
         if self.entries.len() == KEPT {
             self.entries.pop_front();

@@ -25,7 +25,7 @@ mod store;
 mod table;
 mod work;
 
-pub use ledger::LedgerEntry;
+pub use ledger::{End, LedgerEntry};
 pub use options::{Options, S3Options};
 pub use running::{Dummies, StartError, start, start_http, start_spark, wait_for_end};
 pub use samples::sample_datasets;

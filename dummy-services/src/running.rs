@@ -14,7 +14,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use crate::{Kind, LedgerEntry, Options, Script, http, spark, state::State};
+use crate::{End, Kind, LedgerEntry, Options, Script, http, spark, state::State};
 
 /// Why the services did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,12 @@ impl Dummies {
     /// Everything that arrived, in order of arrival.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.state.ledger()
+    }
+
+    /// What arrived, and which jobs ended, since this was last asked. For long lives: what was taken is forgotten, the
+    /// numbers go on.
+    pub fn take_ledger(&self) -> (Vec<LedgerEntry>, Vec<End>) {
+        self.state.take_ledger()
     }
 
     /// The front end's messages in order of arrival. *Shape*: `update: <text>`, `error: <text>`.

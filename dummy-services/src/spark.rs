@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     Behaviour, Fault, Kind, S3Options,
     state::State,
+    store::Store,
     work::{SparkJob, text_of},
 };
 
@@ -69,8 +70,17 @@ async fn converse(mut stream: TcpStream, state: &Arc<State>) -> io::Result<()> {
         stream.read_to_end(&mut Vec::new()).await?;
         return Ok(());
     }
-    let latency = rt::time::sleep(Duration::from_millis(behaviour.latency_ms));
-    futures::join!(work(&message, &behaviour, state), latency);
+    let latency = Duration::from_millis(behaviour.latency_ms);
+    match state.store() {
+        Some(store) => {
+            let (well, ()) = futures::join!(work(&message, &behaviour, &store), rt::time::sleep(latency));
+            state.spark_ended(id.as_deref().unwrap_or_default(), well);
+        }
+        None => {
+            rt::time::sleep(latency).await;
+            leave_evidence(&message, &behaviour, state).await;
+        }
+    }
     // Before the reply, so that whoever got it never sees this job in the count.
     drop(in_flight);
     if behaviour.fault != Some(Fault::NoReply) {
@@ -87,21 +97,30 @@ fn payload_length(header: &[u8; HEADER]) -> io::Result<usize> {
     }
 }
 
-async fn work(message: &Value, behaviour: &Behaviour, state: &Arc<State>) {
+/// Works on data; answers whether there is evidence of success now.
+async fn work(message: &Value, behaviour: &Behaviour, store: &Store) -> bool {
     if matches!(behaviour.fault, Some(Fault::Error { .. })) {
-        return;
+        return false;
     }
     let leaves_evidence = behaviour.fault != Some(Fault::NoSuccessFile);
     let job = SparkJob::new(message);
-    let outcome = match state.store() {
-        Some(store) => job.run(&store, leaves_evidence).await,
-        None if leaves_evidence => match named_store(message) {
-            Some(s3) => job.leave_evidence(&state.foreign_store(s3)).await,
-            None => Ok(()),
-        },
-        None => Ok(()),
-    };
-    if let Err(why) = outcome {
+    let outcome = job.run(store, leaves_evidence).await;
+    if let Err(why) = &outcome {
+        log::warn!("spark job {} failed: {why}", job.id());
+    }
+    leaves_evidence && outcome.is_ok()
+}
+
+/// Writes `_SUCCESS` without having worked, into the store that the message names.
+async fn leave_evidence(message: &Value, behaviour: &Behaviour, state: &Arc<State>) {
+    let job = SparkJob::new(message);
+    let fails = matches!(behaviour.fault, Some(Fault::Error { .. } | Fault::NoSuccessFile));
+    let store = named_store(message).filter(|_| !fails);
+    // before the evidence: whoever looks for it may be quicker than the answer to its writing
+    state.spark_ended(job.id(), store.is_some());
+    if let Some(s3) = store
+        && let Err(why) = job.leave_evidence(&state.foreign_store(s3)).await
+    {
         log::warn!("spark job {} failed: {why}", job.id());
     }
 }

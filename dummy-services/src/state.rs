@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     Behaviour, Fault, Kind, LedgerEntry, S3Options, Script,
     jobs::{Job, Outcome, Progress},
-    ledger::Ledger,
+    ledger::{End, Ledger},
     script::Key,
     store::Store,
 };
@@ -124,7 +124,13 @@ impl State {
 
     /// Answers a question about a job, with the delay of the answer in milliseconds; `None` if there is no such job.
     pub(crate) fn progress(&self, kind: Kind, id: &str) -> Option<(u64, Progress)> {
-        self.inner().with_job(kind, id, |job| (job.answer_delay_ms(), job.progress()))
+        let mut inner = self.inner();
+        let (delay, progress) = inner.with_job(kind, id, |job| (job.answer_delay_ms(), job.progress()))?;
+        let over = !matches!(progress, Progress::Running | Progress::Silence);
+        if over && inner.with_job(kind, id, Job::told_first) == Some(true) {
+            inner.ledger.note_end(kind, id, matches!(progress, Progress::Complete(_)));
+        }
+        Some((delay, progress))
     }
 
     /// The result of a job that is over and went well, with the delay of the answer; `None` if there is no such job.
@@ -151,6 +157,16 @@ impl State {
 
     pub(crate) fn ledger(&self) -> Vec<LedgerEntry> {
         self.inner().ledger.entries()
+    }
+
+    /// Notes that a Spark job is over: nobody asks about those.
+    pub(crate) fn spark_ended(&self, id: &str, well: bool) {
+        self.inner().ledger.note_end(Kind::Spark, id, well);
+    }
+
+    /// What arrived and what ended since this was last asked, which is forgotten here.
+    pub(crate) fn take_ledger(&self) -> (Vec<LedgerEntry>, Vec<End>) {
+        self.inner().ledger.take()
     }
 
     pub(crate) fn notice(&self, text: String) {

@@ -1,9 +1,9 @@
 //! Function, AutoML, data-sink, messages, and what the stand-in itself answers.
 
-use dummy_services::{Options, sample_datasets, start};
+use dummy_services::{Behaviour, End, Kind, Options, sample_datasets, start};
 use serde_json::json;
 
-use crate::support::{get, is, post};
+use crate::support::{get, is, post, with_behaviour};
 
 #[actix_web::test]
 async fn a_function_is_accepted_with_202_and_an_unknown_one_never_answered() {
@@ -47,6 +47,22 @@ async fn messages_become_notices() {
     assert_eq!(entry.headers["idempotency-key"], "a/1/2");
     assert_eq!(entry.headers["content-type"], "application/x-www-form-urlencoded");
     assert!(entry.body.as_str().unwrap().starts_with("message=error&error="));
+}
+
+#[actix_web::test]
+async fn an_end_is_noted_once_when_it_is_told_first() {
+    let waits = Behaviour { progress_answers: 1, ..Behaviour::default() };
+    let dummies = with_behaviour(Kind::Join, waits);
+    post(&dummies, "/join/", r#"{"job-id": "a"}"#).await.unwrap();
+    for _ in 0..3 {
+        get(&dummies, "/join/progress?id=a").await.unwrap();
+    }
+    let (entries, ends) = dummies.take_ledger();
+    assert_eq!(entries.len(), 4);
+    assert_eq!(ends, [End { seq: 3, kind: Kind::Join, id: "a".to_owned(), well: true }]);
+    get(&dummies, "/join/progress?id=a").await.unwrap();
+    let (entries, ends) = dummies.take_ledger();
+    assert_eq!((entries[0].seq, entries.len(), ends.len()), (4, 1, 0));
 }
 
 #[actix_web::test]

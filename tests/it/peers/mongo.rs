@@ -1,7 +1,6 @@
 //! A MongoDB-wire server and what tests ask of it.
 
 use std::future::Future;
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,17 +8,13 @@ use std::time::Duration;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{ClientOptions, IndexOptions, ServerAddress};
 use mongodb::{Client, IndexModel};
+use test_peers::MongoServer;
 
-use super::process::Process;
-use super::{Folder, free_port, venv, wait_for};
-
-/// How long a server may take to come up on a busy machine.
-const START: Duration = Duration::from_secs(60);
+use super::Folder;
 
 /// A running server; ended with the value.
 pub(crate) struct Mongo {
-    _process: Process,
-    port: u16,
+    server: MongoServer,
 }
 
 impl Mongo {
@@ -28,33 +23,20 @@ impl Mongo {
         static SHARED: OnceLock<Mongo> = OnceLock::new();
         SHARED.get_or_init(|| {
             let folder = Folder::new("mongo");
-            let mongo = Self::serve(folder.path(), free_port(), true);
+            let server = MongoServer::scratch(folder.path());
             // the server's watchdog removes it: values in statics are never dropped
             std::mem::forget(folder);
-            mongo
+            Self { server }
         })
     }
 
     /// A server on this directory and port, which keeps its data for the next one however it ends.
     pub(crate) fn start(directory: &Path, port: u16) -> Self {
-        Self::serve(directory, port, false)
-    }
-
-    fn serve(directory: &Path, port: u16, scratch: bool) -> Self {
-        let mut process = Process::start(&venv::program("secantusd-py"), scratch.then_some(directory), |command| {
-            command.args(["--host", "127.0.0.1", "--log-level", "ERROR", "--cache-size", "128M"]);
-            command.args(["--port", &port.to_string(), "--storage-path"]).arg(directory.join("data"));
-            command.args((!scratch).then_some("--sync-on-commit")).current_dir(directory);
-        });
-        wait_for("the MongoDB server listens", START, || {
-            assert_eq!(process.ended(), None, "the MongoDB server ended: {}", process.said());
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Self { _process: process, port }
+        Self { server: MongoServer::start(directory, port) }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
 
     /// Inserts one document.
@@ -100,7 +82,7 @@ impl Mongo {
     }
 
     fn ask<T, F: Future<Output = T>>(&self, question: impl FnOnce(Client) -> F) -> T {
-        let server = ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: Some(self.port) };
+        let server = ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: Some(self.port()) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let options = ClientOptions::builder()

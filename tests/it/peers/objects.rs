@@ -1,18 +1,11 @@
 //! An S3 server, moto or the embedded endpoint, and what tests ask of it.
 
-use std::net::TcpStream;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use dummy_services::S3Options;
 use s3::creds::Credentials;
 use s3::{Bucket, Region};
-
-use super::process::Process;
-use super::{free_port, venv, wait_for};
-
-/// How long a server may take to come up on a busy machine.
-const START: Duration = Duration::from_secs(60);
+use test_peers::S3Server;
 
 /// An S3 server that others run.
 #[derive(Clone, Debug)]
@@ -23,19 +16,8 @@ pub(crate) struct Objects {
 impl Objects {
     /// The moto server that all tests of this binary share: buckets are named by tenants.
     pub(crate) fn moto() -> Self {
-        static SHARED: OnceLock<(Process, u16)> = OnceLock::new();
-        let (_, port) = SHARED.get_or_init(|| {
-            let port = free_port();
-            let mut process = Process::start(&venv::program("moto_server"), None, |command| {
-                command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-            });
-            wait_for("the S3 server listens", START, || {
-                assert_eq!(process.ended(), None, "the S3 server ended: {}", process.said());
-                TcpStream::connect(("127.0.0.1", port)).ok()
-            });
-            (process, port)
-        });
-        Self { port: *port }
+        static SHARED: OnceLock<S3Server> = OnceLock::new();
+        Self { port: SHARED.get_or_init(S3Server::start).port() }
     }
 
     /// For the dummy services.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use test_peers::Process;
 
-use super::process::Process;
 use super::{Answer, Folder, Server, wait_for};
 
 /// Path of the program.

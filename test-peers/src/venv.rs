@@ -1,7 +1,7 @@
 //! The Python environment with the peer servers, made once per target directory.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -11,13 +11,13 @@ const REQUIREMENTS: [&str; 3] = ["SecantusDB==0.7.0b3", "moto[server]==5.2.5", "
 /// Path of a program of the environment, which is made first if need be.
 ///
 /// *Panics* when Python is missing or the packages cannot be installed: peers are never skipped.
-pub(crate) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     static VENV: OnceLock<PathBuf> = OnceLock::new();
     VENV.get_or_init(prepare).join("bin").join(name)
 }
 
 fn prepare() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target/tmp is inside target").to_owned();
+    let target = crate::target();
     let (venv, wanted) = (target.join("peers-venv"), REQUIREMENTS.join("\n"));
     let lock = File::create(target.join("peers-venv.lock")).expect("target can be written");
     lock.lock().expect("the lock of the Python environment");

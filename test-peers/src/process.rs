@@ -24,14 +24,17 @@ os._exit(code if code >= 0 else 128 - code)
 ";
 
 /// A running command with everything it has said.
-pub(super) struct Process {
+#[derive(Debug)]
+pub struct Process {
     watchdog: Child,
     said: Arc<Mutex<String>>,
 }
 
 impl Process {
     /// Starts a program; `configure` adds arguments and environment. `scratch` is removed when the program has ended.
-    pub(super) fn start(program: &Path, scratch: Option<&Path>, configure: impl FnOnce(&mut Command)) -> Self {
+    ///
+    /// *Panics* when it cannot be started.
+    pub fn start(program: &Path, scratch: Option<&Path>, configure: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new("python3");
         command.arg("-c").arg(WATCHDOG).arg(scratch.unwrap_or(Path::new(""))).arg(program);
         configure(&mut command);
@@ -54,20 +57,20 @@ impl Process {
     }
 
     /// Everything on stderr so far.
-    pub(super) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks it to end; answers its exit code.
-    pub(super) fn terminate(mut self) -> i32 {
+    pub fn terminate(mut self) -> i32 {
         let stdin = self.watchdog.stdin.as_mut().expect("stdin is piped");
         stdin.write_all(b"t").and_then(|()| stdin.flush()).expect("the watchdog listens");
         // not `wait`, which would close standard input and so kill it
-        super::wait_for("it ends when asked to", Duration::from_secs(20), || self.ended())
+        crate::wait_for("it ends when asked to", Duration::from_secs(20), || self.ended())
     }
 
     /// Whether it has ended by itself, and with which code.
-    pub(super) fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         self.watchdog.try_wait().ok().flatten().map(|status| status.code().unwrap_or(-1))
     }
 }
