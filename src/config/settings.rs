@@ -47,7 +47,7 @@ settings! {
     "INGESTION_TEST_TIMEOUT_SECONDS" = "60": "how long a test call of an ingestion may take";
     "STORE_WAIT_SECONDS" = "600": "how long a job waits for a store that is away";
     "DELIVERY_WAIT_SECONDS" = "86400": "how long a record is offered to a store that is away";
-    "NOTICE_WAIT_SECONDS" = "3600": "how long a notice is offered to a web application that is away";
+    "NOTICE_WAIT_SECONDS" = "86400": "how long a notice is offered to a web application that is away";
     "SERVICE_CONCURRENCY" = "64": "jobs in flight per service";
     "FUNCTION_SERVICE_CONCURRENCY" = "1": "jobs in flight at the function service, which mixes inputs above 1";
     "FUNCTION_SERVICE_LINGER_SECONDS" = "600": "how long the slot of a function that was let go is held while the service may be at work";

@@ -1,6 +1,8 @@
 //! Looks after a run at every sweep: what has lost messages or is stuck goes on from the journal, or fails with the edge
 //! that is missing. `graph/liveness.rs` decides.
 
+use std::collections::HashSet;
+
 use actix::prelude::*;
 
 use super::graph_actor::GraphActor;
@@ -40,14 +42,16 @@ impl GraphActor {
         metrics::stuck_healed();
         let text = format!("{diagnosis:?}: the run went on from the journal");
         drop(self.journal.append(run_id, Record::Warning { job: None, code: "healed".to_owned(), text }));
+        // whoever is gone by now has written its end down before, if it writes one
+        let gone: HashSet<JobIndex> = (0..self.graph.len()).filter(|job| self.is_gone(*job)).collect();
         let read = self.journal.read_back(run_id).into_actor(self);
         ctx.spawn(read.map(move |entries, graph, ctx| match entries {
-            Ok(entries) => graph.go_on_from(&entries, ctx),
+            Ok(entries) => graph.go_on_from(&entries, &gone, ctx),
             Err(error) => log::error!("{prefix}: {error}"),
         }));
     }
 
-    fn go_on_from(&mut self, entries: &[Entry], ctx: &mut Context<Self>) {
+    fn go_on_from(&mut self, entries: &[Entry], gone: &HashSet<JobIndex>, ctx: &mut Context<Self>) {
         if self.finished {
             return;
         }
@@ -68,21 +72,23 @@ impl GraphActor {
         }
         self.healed_with = Some(self.progress.open());
         for job in 0..self.graph.len() {
-            if !self.finished && self.is_open(job) {
-                self.remind(job, &known, ctx);
+            if self.finished || !self.is_open(job) {
+                continue;
+            }
+            if gone.contains(&job) {
+                // the one end that is not written down: a skip under the stop policy
+                self.nodes[job] = None;
+                let actions = self.progress.on_job_finished(job, JobEnd::Skipped);
+                self.act_on(actions, ctx);
+            } else {
+                self.remind(job, &known);
             }
         }
     }
 
     /// Tells a job again what it may have missed: edges count once, so repeating them is harmless.
-    fn remind(&mut self, job: JobIndex, known: &RunProgress, ctx: &mut Context<Self>) {
-        let Some(node) = self.nodes[job].clone() else { return };
-        if !node.connected() {
-            // it has said its final word, of which the journal has nothing: a skip under the stop policy
-            self.nodes[job] = None;
-            let actions = self.progress.on_job_finished(job, JobEnd::Skipped);
-            return self.act_on(actions, ctx);
-        }
+    fn remind(&self, job: JobIndex, known: &RunProgress) {
+        let Some(node) = &self.nodes[job] else { return };
         if self.progress.state(job) == Some(JobState::Stopping) {
             node.do_send(StopJob);
         }
@@ -101,6 +107,11 @@ impl GraphActor {
         if let Some(gate) = gate {
             gate.do_send(SlotReleased { ticket: Ticket { run_id: self.run.run_id, job: job as u32 } });
         }
+    }
+
+    /// Whether the job's actor has said its final word without being heard.
+    fn is_gone(&self, job: JobIndex) -> bool {
+        self.is_open(job) && self.nodes[job].as_ref().is_some_and(|node| !node.connected())
     }
 
     fn is_open(&self, job: JobIndex) -> bool {

@@ -79,7 +79,7 @@ impl Default for JobSettings {
             job_timeout: Duration::from_secs(86_400),
             store_wait: Duration::from_secs(600),
             delivery_wait: Duration::from_secs(86_400),
-            notice_wait: Duration::from_secs(3_600),
+            notice_wait: Duration::from_secs(86_400),
             function_concurrency: 1,
             function_linger: Duration::from_secs(600),
         }

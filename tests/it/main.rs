@@ -8,6 +8,7 @@ mod durability;
 mod failure;
 mod fixtures;
 mod graph;
+mod healing;
 mod http;
 mod journal_faults;
 mod journal_time;
