@@ -23,6 +23,7 @@ mod stack;
 mod supervisor;
 mod tenancy;
 mod time_limits;
+mod truth_table;
 
 use std::rc::Rc;
 use std::time::Duration;
