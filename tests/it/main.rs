@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint cannot see")]
 
+mod acceptance;
 mod actix_facts;
 mod architecture;
 mod durability;
@@ -13,10 +14,12 @@ mod http;
 mod journal_faults;
 mod journal_time;
 mod model;
+mod names;
 mod node;
 mod peers;
 mod readme;
 mod recipes;
+mod seeded_bugs;
 mod shapes;
 mod sqlite;
 mod stack;

@@ -6,6 +6,7 @@ mod again;
 mod cli;
 mod faults;
 mod functions;
+mod kill_points;
 mod minio;
 mod restart;
 mod samples;
