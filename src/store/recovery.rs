@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::{Entry, History, JournalError, Millis, RunProgress, RunSummary};
 use crate::graph::build::{Plan, build, build_ingestion};
-use crate::playbook::check::{CheckSettings, Limits};
+use crate::playbook::check::{CheckSettings, Limits, Refusal};
 use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use crate::playbook::{Space, json};
 
@@ -62,17 +64,31 @@ fn age(entries: &[Entry], now: Millis) -> Duration {
 ///
 /// *Errors*: the journal cannot be read, or what it says was never accepted.
 pub fn read_plan(history: &dyn History, space: Space, run_id: i64) -> Result<Plan, JournalError> {
+    read_document(history, space, run_id).map(|(plan, _)| plan)
+}
+
+/// The same with the document that it was made from.
+///
+/// *Errors*: as with [`read_plan`].
+pub fn read_document(
+    history: &dyn History,
+    space: Space,
+    run_id: i64,
+) -> Result<(Plan, Map<String, Value>), JournalError> {
     let unreadable = |why: String| JournalError::Read(format!("run {run_id}: {why}"));
     let text = history.document(run_id)?.ok_or_else(|| unreadable("it has no document".to_owned()))?;
     let value = json::parse(text.as_bytes()).map_err(|problem| unreadable(problem.reason))?;
-    let document = value.as_object().ok_or_else(|| unreadable("its document is not an object".to_owned()))?;
+    let Value::Object(document) = value else {
+        return Err(unreadable("its document is not an object".to_owned()));
+    };
     let most = usize::MAX;
     let limits = Limits { jobs: most, edges: most, string: most, blob: most, fields: most };
     let ingestion_urls = UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() };
     let settings = CheckSettings { spark_arguments_any: true, limits, ingestion_urls };
     let plan = match space {
-        Space::Analysis => build(document, &settings),
-        Space::Ingestion => build_ingestion(document, &settings),
+        Space::Analysis => build(&document, &settings),
+        Space::Ingestion => build_ingestion(&document, &settings),
     };
-    plan.map_err(|refusal| unreadable(refusal.problems.first().map_or_else(String::new, |first| first.reason.clone())))
+    let reason = |refusal: Refusal| refusal.problems.into_iter().next().map_or_else(String::new, |first| first.reason);
+    Ok((plan.map_err(|refusal| unreadable(reason(refusal)))?, document))
 }

@@ -14,6 +14,7 @@ mod speed;
 mod stores;
 mod transcript;
 mod unusable;
+mod verbs;
 
 use std::path::Path;
 use std::time::Duration;
