@@ -54,7 +54,7 @@ pub struct Request {
 }
 
 /// Slots in use and the lines before the gates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Admission {
     limits: SlotLimits,
     in_flight: HashMap<Ticket, Request>,

@@ -11,6 +11,7 @@ use actix::clock::Instant;
 use actix::prelude::*;
 
 use super::deadline::Deadline;
+use super::decisions::{end_of, ends_as};
 use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
@@ -18,12 +19,12 @@ use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
 use crate::graph::liveness::Vitals;
-use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
+use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
 use crate::metrics;
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{JobPhase, JobProgress, Journal, Millis, Receipt, Record, RunProgress};
+use crate::store::{JobProgress, Journal, Millis, Receipt, Record, RunProgress};
 
 /// What a graph actor is given.
 pub struct GraphSetup {
@@ -139,11 +140,7 @@ impl GraphActor {
                     }
                 },
                 GraphAction::FinishAnalysis(outcome) => {
-                    self.finish(match outcome {
-                        Outcome::Succeeded => RunOutcome::Succeeded,
-                        Outcome::Failed { .. } => RunOutcome::Failed,
-                        Outcome::Stopped => self.stops_as,
-                    });
+                    self.finish(ends_as(outcome, self.stops_as));
                     ctx.stop();
                 }
             }
@@ -160,12 +157,7 @@ impl GraphActor {
 
     /// An end that the journal knows.
     pub(super) fn hear_from_journal(&mut self, job: JobIndex, known: &JobProgress) -> Vec<GraphAction> {
-        let end = match known.phase {
-            JobPhase::Succeeded => JobEnd::Succeeded,
-            JobPhase::Failed => JobEnd::Failed,
-            JobPhase::Skipped => JobEnd::Skipped,
-            _ => JobEnd::Cancelled,
-        };
+        let end = end_of(known.phase);
         let actions = self.progress.on_job_finished(job, end);
         match (&known.success, &known.failure) {
             // what an earlier run has produced, that run has told
@@ -314,12 +306,7 @@ impl Handler<JobFinished> for GraphActor {
 
     fn handle(&mut self, message: JobFinished, ctx: &mut Self::Context) {
         let JobFinished { job, report, receipt } = message;
-        let end = match &report {
-            JobReport::Succeeded(_) => JobEnd::Succeeded,
-            JobReport::Failed(_) => JobEnd::Failed,
-            JobReport::Skipped => JobEnd::Skipped,
-            JobReport::Cancelled { .. } => JobEnd::Cancelled,
-        };
+        let end = report.end();
         if let Some(context) = &self.context {
             context.traffic.receives();
         }

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use actix::prelude::*;
 
+use super::decisions::said_to;
 use super::graph_actor::GraphActor;
 use super::messages::{InputReady, Nudge, SlotReleased, StopJob, Ticket};
-use super::wiring::outcome_of;
 use crate::graph::JobIndex;
 use crate::graph::liveness::{Diagnosis, Vitals, diagnose, missing_edge};
 use crate::graph::progress::{JobEnd, JobState};
@@ -92,8 +92,7 @@ impl GraphActor {
         if self.progress.state(job) == Some(JobState::Stopping) {
             node.do_send(StopJob);
         }
-        let spoken = self.graph.incoming(job).filter_map(|(edge, from)| Some((edge, outcome_of(&known.jobs[from])?)));
-        for (edge, outcome) in spoken {
+        for (edge, outcome) in said_to(job, &self.graph, known) {
             if let Some(context) = &self.context {
                 context.traffic.sends();
             }

@@ -6,6 +6,7 @@
 pub mod admission;
 mod attempt;
 mod deadline;
+pub mod decisions;
 mod graph_actor;
 mod healing;
 pub mod messages;
@@ -27,7 +28,7 @@ pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{Accepted, AnnounceRefusal, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
-pub use traffic::Traffic;
+pub use traffic::{CountedAs, Traffic};
 
 use crate::graph::Plan;
 use crate::ports::{JobRunner, Notice};

@@ -12,6 +12,7 @@ use actix::prelude::*;
 use futures::FutureExt;
 
 use super::attempt::JournalLog;
+use super::decisions::{node_of, starts_of};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
@@ -19,11 +20,10 @@ use super::panics::text_of;
 use super::retry::{RetryBudget, wait_after};
 use super::traffic::{CountedAs, Traffic};
 use crate::chaos::{self, Point};
-use crate::graph::inputs::{EdgeOutcome, InputBuffer};
+use crate::graph::inputs::InputBuffer;
 use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
 use crate::metrics;
-use crate::playbook::OnFailure;
 use crate::ports::{CancelledAttempt, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
 use crate::store::{JobProgress, Journal, Millis, Record, RunProgress};
 
@@ -89,8 +89,7 @@ impl NodeActor {
         successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     ) -> Self {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
-        let begun = context.before.jobs.get(job).map_or(0, |known| known.attempt);
-        let state = NodeState::new(inputs, attempts).resumed_at(begun);
+        let state = node_of(job, inputs, attempts, &context.before);
         Self { context, job, state, successors, attempt: None, holds_ticket: false, counted_as: CountedAs::default() }
     }
 
@@ -183,8 +182,7 @@ impl NodeActor {
 
     /// Starts that an earlier life of the process intended for an attempt.
     fn known_starts(&self, attempt: u32) -> Vec<KnownStart> {
-        let known = self.before().map_or(&[][..], |job| &job.intents);
-        known.iter().filter(|start| start.attempt == attempt).cloned().collect()
+        self.before().map_or_else(Vec::new, |known| starts_of(known, attempt))
     }
 
     fn before(&self) -> Option<&JobProgress> {
@@ -243,23 +241,11 @@ impl NodeActor {
 
     /// The final word: journal (queued, not awaited), then sideways, then up.
     fn conclude(&mut self, end: End, report: Option<JobReport>) {
-        let report = match (end, report) {
-            (End::Skipped, _) => JobReport::Skipped,
-            (End::Cancelled, Some(report @ JobReport::Cancelled { .. })) => report,
-            (End::Cancelled, _) => JobReport::Cancelled { may_still_run: false },
-            (_, Some(report)) => report,
-            (_, None) => {
-                JobReport::Failed(JobFailure::new(FailureKind::StoppedUnexpectedly, "the job stopped unexpectedly"))
-            }
-        };
-        let receipt =
-            self.record_of(&report).map(|record| self.context.journal.append(self.context.run.run_id, record));
-        let outcome = match &report {
-            JobReport::Succeeded(success) => EdgeOutcome::Succeeded(Arc::clone(&success.output)),
-            JobReport::Failed(_) => EdgeOutcome::Failed,
-            JobReport::Skipped => EdgeOutcome::Skipped,
-            JobReport::Cancelled { .. } => EdgeOutcome::Cancelled,
-        };
+        let report = JobReport::of(end, report);
+        let on_failure = self.context.run.playbook.options.on_failure;
+        let record = report.record(self.job, self.state.attempt(), on_failure);
+        let receipt = record.map(|record| self.context.journal.append(self.run_id(), record));
+        let outcome = report.outcome();
         let traffic = &self.context.traffic;
         traffic.writes_off(self.state.inputs().tally().missing());
         for (edge, successor) in &self.successors {
@@ -272,31 +258,6 @@ impl NodeActor {
             traffic.sends();
             if !chaos::drops_messages() {
                 graph.do_send(JobFinished { job: self.job, report, receipt });
-            }
-        }
-    }
-
-    /// Skips under the stop policy follow from the end of the analysis and are not written down one by one.
-    fn record_of(&self, report: &JobReport) -> Option<Record> {
-        let (job, attempt) = (self.job, self.state.attempt());
-        match report {
-            JobReport::Succeeded(success) => {
-                let JobSuccess { output, details } = success.as_ref();
-                Some(Record::JobSucceeded {
-                    job,
-                    attempt,
-                    producer: output.producer,
-                    path: output.path.clone(),
-                    details: details.clone(),
-                })
-            }
-            JobReport::Failed(failure) => Some(Record::JobFailed { job, attempt, failure: failure.clone() }),
-            JobReport::Skipped => {
-                let goes_on = self.context.run.playbook.options.on_failure == OnFailure::Continue;
-                goes_on.then_some(Record::JobSkipped { job })
-            }
-            JobReport::Cancelled { may_still_run } => {
-                Some(Record::JobCancelled { job, attempt, may_still_run: *may_still_run })
             }
         }
     }

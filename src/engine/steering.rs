@@ -7,6 +7,7 @@ use actix::clock::Instant;
 use actix::prelude::*;
 use futures::FutureExt;
 
+use super::decisions::{begun_before, starts_of};
 use super::graph_actor::GraphActor;
 use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
 use super::supervisor::AnalysisSupervisor;
@@ -69,10 +70,9 @@ impl GraphActor {
     /// A job that has no actor in this life may be at work since an earlier one: its service is told, and the job ends
     /// when that is done. False when there is nothing to tell.
     pub(super) fn let_go_unseen(&mut self, job: JobIndex, ctx: &mut Context<Self>) -> bool {
-        let known = self.before.jobs.get(job).filter(|known| known.attempt > 0 && !known.phase.is_terminal());
-        let (Some(known), Some(context)) = (known, &self.context) else { return false };
+        let (Some(known), Some(context)) = (begun_before(job, &self.before), &self.context) else { return false };
         let attempt = known.attempt;
-        let starts: Vec<_> = known.intents.iter().filter(|start| start.attempt == attempt).cloned().collect();
+        let starts = starts_of(known, attempt);
         let may_have_started = !starts.is_empty();
         let runner = Rc::clone(&context.runner);
         let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };

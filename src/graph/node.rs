@@ -69,7 +69,7 @@ pub enum AttemptEnd {
 }
 
 /// The state of one job's node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeState {
     inputs: InputBuffer,
     stage: Stage,

@@ -3,7 +3,7 @@
 use crate::playbook::When;
 
 /// How many incoming edges have spoken, and how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Tally {
     /// Edges that lead to the job.
     pub edges: u32,

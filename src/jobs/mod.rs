@@ -3,6 +3,7 @@
 //! Recipes know neither actors nor networks. A failing job is a value; nothing here stops an analysis.
 
 mod answers;
+pub mod attach;
 mod automl;
 mod deliver;
 mod follow_ups;

@@ -86,7 +86,7 @@ pub struct Options {
 }
 
 /// What the failure of one job means for the rest of its analysis.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OnFailure {
     /// Nothing starts any more and running jobs are told to stop (the platform's behaviour).
     #[default]

@@ -109,7 +109,7 @@ pub struct CancelledAttempt {
 }
 
 /// What a service says by itself about a job (decision 28).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum CallbackVerdict {
     /// It is done.
@@ -122,7 +122,7 @@ pub enum CallbackVerdict {
 }
 
 /// A start that was intended, durably, by an earlier life of the process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KnownStart {
     /// Which attempt.
     pub attempt: u32,
@@ -176,7 +176,7 @@ impl SuccessDetails {
 }
 
 /// A job's result.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobSuccess {
     /// Handed to the successors.
     pub output: Arc<JobOutput>,
@@ -185,7 +185,7 @@ pub struct JobSuccess {
 }
 
 /// What was learned while a job ran and is stored with its completion, so that its records can be written at any later time.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SuccessDetails {
     /// Parameters that AutoML chose: they replace `params` in `job-json`.
@@ -200,7 +200,7 @@ pub struct SuccessDetails {
 }
 
 /// Why an attempt failed. A value that travels in messages, never an error to be propagated through an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct JobFailure {
     /// What sort of thing happened.
@@ -217,7 +217,7 @@ impl JobFailure {
 }
 
 /// The sorts of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The service reported an error for this job.

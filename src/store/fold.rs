@@ -16,7 +16,7 @@ use crate::playbook::job::Service;
 use crate::ports::{JobSuccess, KnownStart};
 
 /// A whole run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunProgress {
     /// Every job by its index.
     pub jobs: Vec<JobProgress>,
@@ -41,7 +41,7 @@ pub struct RunProgress {
 }
 
 /// Something odd that failed nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunWarning {
     /// The job it is about, if any.
     pub job: Option<usize>,
@@ -52,7 +52,7 @@ pub struct RunWarning {
 }
 
 /// The end of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finished {
     /// How.
     pub outcome: RunOutcome,
@@ -65,7 +65,7 @@ pub struct Finished {
 }
 
 /// How far the outbox has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Delivered {
     /// Number of the last record delivered.
     pub records: u32,

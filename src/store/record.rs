@@ -7,7 +7,7 @@ use crate::metrics;
 use crate::ports::{CallbackVerdict, JobFailure, SuccessDetails};
 
 /// A record with its place and time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Position in the journal; grows over all runs.
     pub seq: u64,
@@ -22,7 +22,7 @@ pub struct Entry {
 }
 
 /// What can happen to a run. Jobs are named by their index in the playbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
@@ -184,7 +184,7 @@ pub enum Record {
 }
 
 /// A result that a run takes over from an earlier one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReusedJob {
     /// Which job.
@@ -199,7 +199,7 @@ pub struct ReusedJob {
 }
 
 /// The two lanes of an analysis' outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lane {
     /// Documents and objects.
@@ -228,7 +228,7 @@ impl From<Lane> for metrics::OutboxLane {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// Every job ended well.
@@ -265,7 +265,7 @@ impl From<RunOutcome> for metrics::Outcome {
 }
 
 /// Why a run did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cause {
     /// Text of the failed job's step, if a job was the cause.

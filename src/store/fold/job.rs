@@ -67,7 +67,7 @@ impl JobPhase {
 }
 
 /// One job of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobProgress {
     /// Where it stands.
     pub phase: JobPhase,
