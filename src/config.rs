@@ -77,6 +77,7 @@ settings! {
     "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
     "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
+    "DRAIN_SECONDS" = "1": "how long the server still answers (503 to submissions) after it was told to stop";
     "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
     "RUST_LOG" = "info": "log filter of env_logger";
 }
@@ -135,6 +136,8 @@ pub struct Config {
     pub ingestion_urls: UrlPolicy,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
+    /// How long the server still answers after it was told to stop.
+    pub drain: Duration,
     /// Wrong tokens in ten seconds from one address until further ones are answered 429.
     pub wrong_tokens: usize,
     /// Log filter.
@@ -281,6 +284,7 @@ impl Config {
             spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),
             ingestion_urls: reader.url_policy("INGESTION_URL_POLICY"),
             body_timeout: reader.seconds("BODY_TIMEOUT_SECONDS"),
+            drain: reader.seconds("DRAIN_SECONDS"),
             wrong_tokens: reader.number("WRONG_TOKENS"),
             log: reader.text("RUST_LOG"),
         }

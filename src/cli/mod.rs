@@ -2,6 +2,7 @@
 
 mod client;
 mod demo;
+mod drain;
 mod exit;
 mod output;
 mod serve;

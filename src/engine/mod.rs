@@ -19,7 +19,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
-use messages::{Accepted, AnnounceRefusal, ResumeRun, SubmitAnalysis, SubmitError};
+use messages::{Accepted, AnnounceRefusal, Drain, ResumeRun, SubmitAnalysis, SubmitError};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
 
@@ -82,6 +82,14 @@ impl EngineHandle {
     /// Lets a run go on where the journal says it was.
     pub fn resume(&self, run: OpenRun) {
         self.supervisor.do_send(ResumeRun { run });
+    }
+
+    /// Lets no job start at a service any more; resolves when that holds. Jobs that were let in before go on, the others
+    /// wait for the next start of the process. An engine that has stopped starts nothing either.
+    pub async fn drain(&self) {
+        if self.supervisor.send(Drain).await.is_err() {
+            log::debug!("the engine had stopped before it was drained");
+        }
     }
 
     /// Tells the web application about a refused submission; best effort.

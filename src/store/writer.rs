@@ -41,13 +41,14 @@ enum Command {
     Accept(Box<Submission>, Reply<Acceptance>),
     Append { run_id: i64, at: Millis, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
+    Flush(Reply<()>),
 }
 
 impl Command {
     fn run_id(&self) -> Option<i64> {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
-            Command::Accept(..) | Command::Document(..) => None,
+            Command::Accept(..) | Command::Document(..) | Command::Flush(_) => None,
         }
     }
 
@@ -61,6 +62,7 @@ enum Applied {
     Accept(Acceptance),
     Append(u64),
     Document(DocumentApplied),
+    Flush,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -94,6 +96,11 @@ impl SqliteJournal {
     /// Changes a document of the embedded records.
     pub(super) fn change_document(&self, change: DocumentChange) -> Receipt<DocumentApplied> {
         self.send(|reply| Command::Document(Box::new(change), reply))
+    }
+
+    /// Resolves when everything that was queued before is durable.
+    pub fn flush(&self) -> Receipt<()> {
+        self.send(Command::Flush)
     }
 
     fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Receipt<T> {
@@ -222,6 +229,7 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
         Command::Accept(submission, _) => sqlite::accept(db, submission).map(Applied::Accept),
         Command::Append { run_id, at, record, .. } => sqlite::append(db, *run_id, *at, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
+        Command::Flush(_) => Ok(Applied::Flush),
     }
 }
 
@@ -230,7 +238,8 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Accept(_, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
+        (Command::Flush(reply), Applied::Flush) => tell(reply, Ok(())),
+        (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::Flush(_), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
     }
@@ -241,6 +250,7 @@ fn refuse(command: Command, error: &JournalError) {
         Command::Accept(_, reply) => tell(reply, Err(error.clone())),
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
+        Command::Flush(reply) => tell(reply, Err(error.clone())),
     }
 }
 
