@@ -4,6 +4,7 @@ mod client;
 mod demo;
 mod drain;
 mod exit;
+mod files;
 mod output;
 mod serve;
 mod stack;

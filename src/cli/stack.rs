@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZero;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use actix_web::{App, HttpServer, web};
 
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
+use super::files::connections_per_worker;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -166,6 +168,7 @@ impl Stack {
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
         let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
         let shared = door.clone();
+        let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
         let server = HttpServer::new(move || {
             let services = Box::new(HttpServices::new(addresses.clone(), &test_limits));
             App::new()
@@ -173,6 +176,8 @@ impl Stack {
                 .app_data(web::Data::new(IngestionTester { services }))
                 .configure(http::configure)
         })
+        .workers(workers)
+        .max_connections(connections_per_worker(workers))
         .listen(listener)
         .map_err(|error| failed(error.to_string()))?
         .shutdown_timeout(LONGEST_ANSWER_SECONDS)

@@ -94,6 +94,11 @@ impl Connection {
         Ok(Self { stream, rest: Vec::new() })
     }
 
+    /// How long the next answer is waited for.
+    pub(crate) fn wait_only(&self, limit: Duration) {
+        self.stream.set_read_timeout(Some(limit)).expect("a limit can be set");
+    }
+
     /// Sends bytes; a server that has closed already is fine, its answer is what counts.
     pub(crate) fn say(&mut self, bytes: &[u8]) {
         drop(self.stream.write_all(bytes));

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) use client::{Answer, Server};
+pub(crate) use client::{Answer, Connection, Server};
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
 pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};

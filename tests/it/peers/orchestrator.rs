@@ -48,6 +48,12 @@ impl Orchestrator {
         Self::launch(Arc::new(Folder::new("orchestrator")), Launch::new(&["serve"], variables))
     }
 
+    /// The same with few files and sockets to open.
+    pub(crate) fn start_with_few_files(most_files: u32, variables: &[(&str, String)]) -> Self {
+        let launch = Launch { most_files: Some(most_files), ..Launch::new(&["serve"], variables) };
+        Self::launch(Arc::new(Folder::new("orchestrator")), launch)
+    }
+
     /// Starts `orchestrator demo` with more arguments.
     pub(crate) fn demo(arguments: &[&str]) -> Self {
         let arguments = [&["demo"], arguments].concat();

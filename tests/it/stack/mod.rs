@@ -53,6 +53,12 @@ impl Stack {
         Self::assemble(stores, script, variables, false, Orchestrator::start)
     }
 
+    /// The same with an orchestrator that may have only so many files and sockets open, everything embedded.
+    pub(crate) fn with_few_files(most_files: u32, script: Script) -> Self {
+        let start = |settings: &[(&str, String)]| Orchestrator::start_with_few_files(most_files, settings);
+        Self::assemble(Stores::Embedded, script, &[], false, start)
+    }
+
     fn assemble(
         stores: Stores,
         script: Script,
