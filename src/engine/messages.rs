@@ -76,6 +76,11 @@ pub struct AnnounceRefusal {
     pub notices: Vec<Notice>,
 }
 
+/// The process is about to stop: no job is let in any more. Answered when that holds.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Drain;
+
 /// An accepted submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -116,6 +121,9 @@ pub enum SubmitError {
     /// The acceptance cannot be made durable.
     #[error(transparent)]
     NotDurable(#[from] JournalError),
+    /// The process is about to stop.
+    #[error("the server is about to stop")]
+    Draining,
     /// The engine is gone.
     #[error("the engine has stopped")]
     Stopped,

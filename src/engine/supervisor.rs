@@ -14,8 +14,8 @@ use futures::FutureExt;
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, ResumeRun, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
-    SubmitError, Ticket,
+    Accepted, AnalysisFinished, AnnounceRefusal, Drain, ResumeRun, SlotGranted, SlotReleased, SlotWanted,
+    SubmitAnalysis, SubmitError, Ticket,
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
@@ -114,6 +114,8 @@ pub struct AnalysisSupervisor {
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
     open: usize,
     retries: Rc<RefCell<RetryBudget>>,
+    /// Nobody is let in any more: the process is about to stop.
+    draining: bool,
 }
 
 impl AnalysisSupervisor {
@@ -131,6 +133,7 @@ impl AnalysisSupervisor {
             runs: HashMap::new(),
             tenants: HashMap::new(),
             open: 0,
+            draining: false,
         }
     }
 
@@ -353,7 +356,7 @@ impl Handler<SlotWanted> for AnalysisSupervisor {
         // a run that has ended needs no slots; its node is about to stop
         let Some(run) = self.runs.get(&ticket.run_id) else { return };
         let request = Request { ticket, tenant: run.tenant.clone(), service, max_parallel: run.max_parallel };
-        if self.gate.ask(request) {
+        if !self.draining && self.gate.ask(request) {
             reply.do_send(SlotGranted);
         } else {
             self.in_line.insert(ticket, reply);
@@ -366,8 +369,19 @@ impl Handler<SlotReleased> for AnalysisSupervisor {
 
     fn handle(&mut self, message: SlotReleased, _: &mut Self::Context) {
         self.in_line.remove(&message.ticket);
+        if self.draining {
+            return;
+        }
         let granted = self.gate.release(message.ticket);
         self.let_in(granted);
+    }
+}
+
+impl Handler<Drain> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.draining = true;
     }
 }
 
