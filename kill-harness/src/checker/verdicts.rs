@@ -80,7 +80,9 @@ fn judge_failure(case: &Case<'_>, run: u32, notices: &Notices, tolerance: Tolera
     } else if AWAY.iter().any(|words| has(words)) && tolerance.long_outages {
         findings.figures.service_away += 1;
     } else {
-        findings.violation("failed without a reason", format!("{} run {run}: {reasons:?}", case.name()));
+        let spark = case.seen.starts.iter().filter(|start| start.service == Service::Spark).count();
+        let what = format!("{} run {run}: {reasons:?}; {spark} messages to Spark", case.name());
+        findings.violation("failed without a reason", what);
     }
 }
 
