@@ -35,11 +35,6 @@ impl Submissions {
     pub(crate) fn are_done(&self, world: &World) -> bool {
         self.answered.get() == world.analyses.len()
     }
-
-    /// Analyses that were not sent yet.
-    pub(crate) fn left(&self, world: &World) -> usize {
-        world.analyses.len() - self.next.get()
-    }
 }
 
 /// Submits everything, never more than `in_flight` open ones at a time; ends when every analysis has its answer.

@@ -41,10 +41,9 @@ fn main() -> ExitCode {
         Err(error) => Err(error.to_string()),
     };
     let (text, code) = match outcome {
-        Ok(reports) => {
-            let well = reports.iter().all(|report| report.findings.violations.is_empty());
-            let texts: Vec<String> = reports.iter().map(ToString::to_string).collect();
-            (texts.join("\n"), if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(report) => {
+            let well = report.findings.violations.is_empty();
+            (report.to_string(), if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Err(error) => (format!("the harness could not do its work: {error}\n"), ExitCode::from(2)),
     };

@@ -17,6 +17,31 @@ pub(crate) struct Options {
 pub(crate) enum Scenario {
     /// Kills at named places and random moments
     Kills(Kills),
+    /// Neighbours that are away or slow, kills in the midst: must cost nothing
+    Outages(Some),
+    /// Answers that are lost or broken where nobody can be asked: must be owned up to
+    LostAnswers(Some),
+    /// The process stands still for longer than it waits for answers
+    Pause(Some),
+    /// A second orchestrator on the same data
+    Twice(Some),
+    /// SIGTERM under load
+    Drain(Some),
+    /// A data directory of one megabyte
+    Disk(Some),
+}
+
+/// Flags of the smaller scenarios.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Some {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Analyses to submit; default: enough for the whole scenario
+    #[arg(long)]
+    pub(crate) analyses: Option<usize>,
+    /// Also what takes minutes
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 /// What every scenario takes.

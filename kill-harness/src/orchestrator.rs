@@ -92,6 +92,11 @@ impl Orchestrator {
     /// SIGTERM, and waits for its end.
     pub(crate) async fn terminate(&mut self) -> Option<ExitStatus> {
         self.signal("TERM").await;
+        self.wait().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(&mut self) -> Option<ExitStatus> {
         self.child.wait().await.ok()
     }
 

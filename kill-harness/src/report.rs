@@ -1,7 +1,8 @@
 //! The figures of a run, as one block of text.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::time::Duration;
 
 use crate::checker::Findings;
@@ -82,9 +83,13 @@ impl fmt::Display for Report {
 }
 
 fn listed(counts: &BTreeMap<&'static str, usize>) -> String {
-    let mut text = String::new();
-    for (name, count) in counts {
-        drop(write!(text, "{name}:{count} "));
-    }
-    text
+    let each: Vec<String> = counts.iter().map(|(name, count)| format!("{name}:{count}")).collect();
+    each.join(" ")
+}
+
+/// One line on stderr on how far it is.
+pub(crate) fn progress(world: &World, deaths: &Deaths) {
+    let (over, all) = (world.over(), world.analyses.len());
+    let line = format!("{} kills, {over} of {all} analyses are over\n", deaths.kills);
+    drop(std::io::stderr().write_all(line.as_bytes()));
 }

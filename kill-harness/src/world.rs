@@ -46,12 +46,6 @@ pub(crate) struct Roads {
     pub(crate) objects: Proxy,
 }
 
-impl Roads {
-    pub(crate) fn all(&self) -> [&Proxy; 7] {
-        [&self.data, &self.function, &self.automl, &self.spark, &self.front_end, &self.mongo, &self.objects]
-    }
-}
-
 impl World {
     /// Starts every neighbour. `folder` keeps what they write.
     pub(crate) async fn start(analyses: Vec<Analysis>, folder: &Path) -> Result<Rc<Self>, String> {

@@ -13,7 +13,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 
 pub(crate) use figures::Figures;
-pub(crate) use records::{client as mongo_client, deploy};
+pub(crate) use records::deploy;
 
 use crate::evidence::Seen;
 use crate::workload::Analysis;
@@ -26,6 +26,8 @@ pub(crate) struct Tolerance {
     pub(crate) lost_answers: bool,
     /// A service was away for longer than jobs wait.
     pub(crate) long_outages: bool,
+    /// Submissions were put off, which the web application is told as well.
+    pub(crate) refusals: bool,
 }
 
 /// What was found.
@@ -83,7 +85,7 @@ pub(crate) async fn check(world: &World, tolerance: Tolerance) -> Result<Finding
         let case = Case { index, analysis, seen, runs: seen.runs() };
         verdicts::check(&case, &evidence, tolerance, &mut findings);
         starts::check(&case, &mut findings);
-        notices::check(&case, &mut findings);
+        notices::check(&case, tolerance, &mut findings);
         records::check(&case, &documents, &mut findings);
         objects::check(&case, &objects, &mut findings);
         owning_up::check(world, &case, &mut findings).await;

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Findings};
+use super::{Case, Findings, Tolerance};
 use crate::contract;
 use crate::evidence::Notices;
 
-pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
+pub(super) fn check(case: &Case<'_>, tolerance: Tolerance, findings: &mut Findings) {
     for (run, notices) in &case.seen.notices {
         let name = format!("{} run {run}", case.name());
         if *run == 0 {
-            findings.violation("announced as refused", name);
+            if !tolerance.refusals {
+                findings.violation("announced as refused", name);
+            }
             continue;
         }
         findings.figures.notices += notices.len();

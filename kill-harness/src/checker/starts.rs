@@ -37,8 +37,11 @@ fn can_be_asked(service: Service) -> bool {
     matches!(service, Service::Cleaning | Service::Join)
 }
 
+/// Run and attempt, where the service gets an id that tells.
+type Attempt = Option<(u32, u32)>;
+
 fn count_starts(case: &Case<'_>, findings: &mut Findings) {
-    let mut counts: BTreeMap<(usize, Service, Option<(u32, u32)>), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(usize, Service, Attempt), usize> = BTreeMap::new();
     for start in &case.seen.starts {
         let attempt = start.which.map(|which| (which.run, which.attempt));
         *counts.entry((start.job, start.service, attempt)).or_default() += 1;

@@ -9,6 +9,8 @@ use crate::workload::{Kind, SCRIPTED};
 
 /// What a notice says of a job whose outcome nobody can know.
 const UNKNOWN: &str = "The outcome of the ";
+/// The wait for the evidence of a Spark job ends with its time limit, on a busy machine in these words.
+const TOO_LATE: &str = "The classification job did not finish in time";
 /// What a notice says of a service that was away.
 const AWAY: [&str; 3] = ["service cannot be reached", "did not finish in time", "could not use the store"];
 
@@ -75,7 +77,9 @@ fn judge_failure(case: &Case<'_>, run: u32, notices: &Notices, tolerance: Tolera
     let scripted = has(SCRIPTED) || has("Spark answered but left no _SUCCESS");
     if scripted && case.analysis.fails() {
         findings.figures.failed_as_scripted += 1;
-    } else if has(UNKNOWN) && (tolerance.lost_answers || spark_got_nothing(case) || spark_was_to_fail(case)) {
+    } else if (has(UNKNOWN) || has(TOO_LATE)) && (spark_got_nothing(case) || spark_was_to_fail(case))
+        || has(UNKNOWN) && tolerance.lost_answers && cannot_be_asked(&reasons)
+    {
         findings.figures.outcome_unknown += 1;
     } else if AWAY.iter().any(|words| has(words)) && tolerance.long_outages {
         findings.figures.service_away += 1;
@@ -84,6 +88,12 @@ fn judge_failure(case: &Case<'_>, run: u32, notices: &Notices, tolerance: Tolera
         let what = format!("{} run {run}: {reasons:?}; {spark} messages to Spark", case.name());
         findings.violation("failed without a reason", what);
     }
+}
+
+/// The services that keep no account of what they were asked for.
+fn cannot_be_asked(reasons: &[&str]) -> bool {
+    let kinds = ["function", "classification"];
+    reasons.iter().any(|reason| kinds.iter().any(|kind| reason.contains(&format!("{UNKNOWN}{kind} job"))))
 }
 
 /// Whether a message to Spark never arrived: it was to be sent when the orchestrator died, and cannot be sent again.

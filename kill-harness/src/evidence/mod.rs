@@ -149,11 +149,6 @@ impl Evidence {
         self.open.len()
     }
 
-    /// Some of them.
-    pub(crate) fn some_open(&self) -> impl Iterator<Item = usize> {
-        self.open.iter().copied()
-    }
-
     /// Accepted analyses of which every run has ended.
     pub(crate) fn over(&self) -> usize {
         self.seen.iter().filter(|seen| !seen.acknowledged.is_empty()).count() - self.open.len()

@@ -10,6 +10,10 @@ use std::time::Duration;
 use test_peers::free_port;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How soon a road that could not be opened is tried again.
+const REOPEN: Duration = Duration::from_millis(50);
 
 /// How a road misbehaves. Connections that are open when a fault comes up have it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,8 @@ async fn serve(listener: TcpListener, port: u16, shared: Arc<Shared>, mut fault:
             listener = listen(port).await.ok();
         }
         let Some(open) = &listener else {
-            if fault.changed().await.is_err() {
+            // looks again without a change as well: the port may not have been free at once
+            if let Ok(Err(_)) = timeout(REOPEN, fault.changed()).await {
                 return;
             }
             continue;
@@ -121,7 +126,7 @@ mod tests {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut asked = [0; 64];
                 if stream.read(&mut asked).await.is_ok_and(|read| read > 0) {
-                    stream.write_all(answer).await.unwrap();
+                    drop(stream.write_all(answer).await);
                 }
             }
         });

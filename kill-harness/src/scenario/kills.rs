@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Life, heal};
 use crate::orchestrator::Recipe;
-use crate::report::Deaths;
+use crate::report::{Deaths, progress};
 use crate::schedule::{self, Blow, RECOVERY};
 use crate::world::World;
 
@@ -37,6 +37,9 @@ pub(crate) async fn run(
         let left = world.analyses.len().saturating_sub(world.over());
         let pace = left as f64 / (blows.len() - number) as f64;
         strike(world, recipe, *blow, pace, rng, deaths).await?;
+        if number % 10 == 9 {
+            progress(world, deaths);
+        }
     }
     let life = Life::start(recipe, &[]).await?;
     heal(world, &life).await;

@@ -1,6 +1,11 @@
 //! What is done to the orchestrator and its neighbours.
 
+pub(crate) mod disk;
+pub(crate) mod drains;
 pub(crate) mod kills;
+pub(crate) mod outages;
+pub(crate) mod pauses;
+pub(crate) mod twice;
 
 use std::process::ExitStatus;
 use std::time::Duration;
