@@ -139,9 +139,9 @@ impl Bug {
 }
 
 #[cfg(debug_assertions)]
-pub use armed::{announce, at, die, due, seed_on_this_thread, seeded};
+pub use armed::{announce, at, die, drop_messages_on_this_thread, drops_messages, due, seed_on_this_thread, seeded};
 #[cfg(not(debug_assertions))]
-pub use unarmed::{announce, at, die, due, seed_on_this_thread, seeded};
+pub use unarmed::{announce, at, die, drop_messages_on_this_thread, drops_messages, due, seed_on_this_thread, seeded};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -162,6 +162,7 @@ mod armed {
     }
 
     thread_local! {
+        static DROPS_HERE: Cell<bool> = const { Cell::new(false) };
         static BUG_HERE: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
@@ -195,6 +196,16 @@ mod armed {
     /// Puts in a fault, or takes it out again, for what runs on this thread only: tests run side by side.
     pub fn seed_on_this_thread(bug: Option<Bug>) {
         BUG_HERE.set(bug);
+    }
+
+    /// Whether the actors of this thread lose every message that tells of the end of a job.
+    pub fn drops_messages() -> bool {
+        DROPS_HERE.get()
+    }
+
+    /// From now on the actors of this thread lose such messages, or do not any more.
+    pub fn drop_messages_on_this_thread(drops: bool) {
+        DROPS_HERE.set(drops);
     }
 
     /// Says in the log what is armed; ends the process if the environment names something that does not exist.
@@ -294,6 +305,16 @@ mod unarmed {
     /// Nothing.
     #[inline(always)]
     pub const fn seed_on_this_thread(_: Option<Bug>) {}
+
+    /// Never.
+    #[inline(always)]
+    pub const fn drops_messages() -> bool {
+        false
+    }
+
+    /// Nothing.
+    #[inline(always)]
+    pub const fn drop_messages_on_this_thread(_: bool) {}
 
     /// Nothing.
     #[inline(always)]

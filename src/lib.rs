@@ -5,8 +5,8 @@
 //! * [`engine`]: the actors around those machines; `engine/messages.rs` is the protocol on one page.
 //! * [`jobs`]: what each kind of job does, over the traits of [`ports`]; [`adapters`]: those traits over real networks.
 //! * [`store`]: the journal, from which the state of every run is folded.
-//! * [`http`], [`cli`]: the ways in. [`config`]: every setting. [`testing`]: scripted jobs and virtual time for tests.
 //! * [`chaos`]: where debug builds die or err on demand.
+//! * [`http`], [`cli`]: the ways in. [`config`]: every setting. [`metrics`]: what is counted. [`testing`]: scripted jobs and virtual time for tests.
 //!
 //! `ARCHITECTURE.md` says which folder may name which, and what always holds.
 
@@ -18,6 +18,7 @@ pub mod engine;
 pub mod graph;
 pub mod http;
 pub mod jobs;
+pub mod metrics;
 pub mod playbook;
 pub mod ports;
 pub mod store;

@@ -14,7 +14,7 @@ use orchestrator::playbook::Space;
 use orchestrator::ports::{
     Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice, RunSpec, SuccessDetails,
 };
-use orchestrator::store::{Acceptance, Journal, Receipt, Record, Submission};
+use orchestrator::store::{Acceptance, Entry, Journal, Millis, Receipt, Record, Submission};
 use orchestrator::testing::bare_plan;
 use tokio::sync::oneshot;
 
@@ -30,6 +30,14 @@ impl Journal for NoJournal {
 
     fn append(&self, _: i64, _: Record) -> Receipt<u64> {
         Receipt::ready(0)
+    }
+
+    fn read_back(&self, _: i64) -> Receipt<Vec<Entry>> {
+        Receipt::ready(Vec::new())
+    }
+
+    fn tick(&self) -> Millis {
+        0
     }
 }
 
@@ -78,6 +86,7 @@ pub(super) fn run(jobs: usize, edges: &[(usize, usize)]) -> Measured {
         job_ids: Vec::new(),
         at: 0,
         has_room: true,
+        rerun: None,
     };
     actix::System::new().block_on(async move {
         let ((first, waiting), (finished, end)) = (oneshot::channel(), oneshot::channel());

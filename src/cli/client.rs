@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use awc::Client;
 use awc::http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
@@ -49,6 +50,22 @@ impl ApiClient {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
         let request = self.client.get(url).bearer_auth(&self.token);
+        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
+    /// Asks something of a run; answers the 202's body.
+    pub(super) async fn verb(
+        &self,
+        collection: &str,
+        id: &str,
+        verb: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<Value, Failure> {
+        let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
+        let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
+        let request = self.client.post(url).bearer_auth(&self.token).query(&query);
+        let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }

@@ -26,7 +26,7 @@ use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
 use crate::store::recovery::open_runs;
-use crate::store::{SqliteHistory, SqliteJournal};
+use crate::store::{Journal, SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -135,7 +135,8 @@ impl Stack {
         let make_runner = move || make_runner(&for_jobs, &journal, objects);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
-        let open = open_runs(stores.history.as_ref()).map_err(|error| failed(error.to_string()))?;
+        let open =
+            open_runs(stores.history.as_ref(), stores.journal.tick()).map_err(|error| failed(error.to_string()))?;
         if !open.is_empty() {
             log::info!("{} runs go on where they were", open.len());
         }
@@ -147,6 +148,7 @@ impl Stack {
             key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
             checks: config.checks(),
             body_timeout: config.body_timeout,
+            metrics_for_everybody: config.listen.is_loopback(),
             playbooks: http::api::PlaybookCache::default(),
         });
         let url = listener

@@ -32,8 +32,8 @@ pub(super) async fn watch(client: &ApiClient, watched: &Watched<'_>) -> Result<V
     loop {
         let run = client.run(watched.collection, watched.id, watched.number).await?;
         painter.paint(&run);
-        let over =
-            !matches!(text(&run, "state"), "queued" | "running") && (!watched.until_settled || run["settled"] == true);
+        let over = !matches!(text(&run, "state"), "queued" | "running" | "paused")
+            && (!watched.until_settled || run["settled"] == true);
         if over {
             return Ok(run);
         }
@@ -53,7 +53,7 @@ pub(super) fn verdict(run: &Value) -> CommandResult {
             output::note(&format!("{state}: {step}{why}"));
             Ok(match (state, failure["kind"].as_str()) {
                 ("stopped", Some("timed-out")) => Exit::DeadlinePassed,
-                ("stopped", _) => Exit::Stopped,
+                ("stopped" | "cancelled", _) => Exit::Stopped,
                 _ => Exit::Failed,
             })
         }
@@ -117,7 +117,13 @@ fn change_line(run: &Value, job: &Value) -> String {
 fn screen(run: &Value, height: usize, width: usize) -> Vec<String> {
     let mut lines = vec![header(run)];
     let mut listed = Vec::new();
-    for states in [&["failed"][..], &["starting", "running"], &["cancelled"], &["succeeded", "skipped"], &["waiting"]] {
+    for states in [
+        &["failed"][..],
+        &["lost-contact", "retrying", "starting", "running"],
+        &["cancelled"],
+        &["succeeded", "skipped"],
+        &["waiting"],
+    ] {
         listed.extend(jobs(run).filter(|job| states.contains(&text(job, "state"))));
     }
     let total = listed.len();
@@ -144,6 +150,8 @@ fn header(run: &Value) -> String {
         ("ok", "succeeded"),
         ("running", "running"),
         ("starting", "starting"),
+        ("out of contact", "lost-contact"),
+        ("retrying", "retrying"),
         ("failed", "failed"),
         ("waiting", "waiting"),
     ]
@@ -160,6 +168,8 @@ fn job_line(job: &Value) -> String {
         "succeeded" => "✓",
         "failed" => "✗",
         "running" | "starting" => "▶",
+        "retrying" => "↻",
+        "lost-contact" => "?",
         "skipped" | "cancelled" => "-",
         _ => "·",
     };
@@ -170,6 +180,7 @@ fn job_line(job: &Value) -> String {
     let inputs: Vec<&str> = job["inputs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let from = if inputs.is_empty() { String::new() } else { format!(" <- {}", inputs.join(", ")) };
     let cause = job["failure"]["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
+    let cause = if job["may-still-run"] == true { " (service may still run)".to_owned() } else { cause };
     let (step, title) = (text(job, "step"), text(job, "title"));
     format!("  {} {step:>4} {title:<15} {state:<9}{took}{from}{cause}", style_of(state).apply_to(glyph))
 }
@@ -179,6 +190,7 @@ fn style_of(state: &str) -> Style {
         "succeeded" => Style::new().green(),
         "failed" => Style::new().red(),
         "running" | "starting" => Style::new().cyan(),
+        "retrying" | "lost-contact" | "paused" => Style::new().yellow(),
         _ => Style::new(),
     }
     .for_stderr()

@@ -54,7 +54,7 @@ pub struct Request {
 }
 
 /// Slots in use and the lines before the gates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Admission {
     limits: SlotLimits,
     in_flight: HashMap<Ticket, Request>,
@@ -75,8 +75,14 @@ impl Admission {
         Self { limits, ..Self::default() }
     }
 
-    /// A job wants a slot: true when it has it now, otherwise it stands in line.
+    /// A job wants a slot: true when it has it now, otherwise it stands in line. Asking again changes nothing.
     pub fn ask(&mut self, request: Request) -> bool {
+        if self.in_flight.contains_key(&request.ticket) {
+            return true;
+        }
+        if self.in_line.contains(&request.ticket) {
+            return false;
+        }
         if self.has_room(&request) && !self.somebody_waits_for(&request) {
             self.take(request);
             return true;
@@ -101,6 +107,15 @@ impl Admission {
             self.unpark(ticket.run_id);
         }
         self.grant()
+    }
+
+    /// A run is over: slots that it still has are free. Answers who may start now.
+    pub fn forget(&mut self, run_id: i64) -> Vec<Ticket> {
+        if !self.by_run.contains_key(&run_id) {
+            return Vec::new();
+        }
+        let left: Vec<Ticket> = self.in_flight.keys().filter(|ticket| ticket.run_id == run_id).copied().collect();
+        left.into_iter().flat_map(|ticket| self.release(ticket)).collect()
     }
 
     /// Jobs in flight.
@@ -311,6 +326,25 @@ mod tests {
         }
         assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 100_000 }]);
         assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
+    }
+
+    #[test]
+    fn asking_twice_is_asking_once() {
+        let mut gate = gate(1, 9, 9);
+        assert!(gate.ask(request("aaa", 1, 0)) && gate.ask(request("aaa", 1, 0)));
+        assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("aaa", 1, 1)));
+        assert_eq!((gate.in_flight(), gate.waiting()), (1, 1));
+        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 1 }]);
+        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
+    }
+
+    #[test]
+    fn a_run_that_is_over_keeps_no_slot() {
+        let mut gate = gate(2, 9, 9);
+        assert!(gate.ask(request("aaa", 1, 0)) && gate.ask(request("aaa", 1, 1)));
+        assert!(!gate.ask(request("bbb", 2, 0)));
+        assert_eq!(gate.forget(1), [Ticket { run_id: 2, job: 0 }]);
+        assert_eq!((gate.in_flight(), gate.forget(7)), (1, vec![]));
     }
 
     #[test]

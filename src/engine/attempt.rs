@@ -1,5 +1,6 @@
 //! An attempt's line to the journal: the engine's side of [`AttemptLog`].
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::FutureExt;
@@ -9,19 +10,26 @@ use super::node_actor::NodeContext;
 use crate::chaos::{self, Bug};
 use crate::graph::JobIndex;
 use crate::playbook::job::Service;
-use crate::ports::{AttemptLog, FailureKind, JobFailure, StartIntent};
+use crate::ports::{AttemptLog, FailureKind, JobFailure, KnownStart, StartIntent};
 use crate::store::Record;
 
-/// Writes the intents of one attempt.
+/// Writes the intents of one attempt, and remembers them for the case that it has to be stopped.
 pub(super) struct JournalLog {
     context: Rc<NodeContext>,
     job: JobIndex,
     attempt: u32,
+    starts: RefCell<Vec<KnownStart>>,
 }
 
 impl JournalLog {
-    pub(super) fn new(context: Rc<NodeContext>, job: JobIndex, attempt: u32) -> Self {
-        Self { context, job, attempt }
+    /// `known` are the starts that earlier lives of the process intended for the attempt.
+    pub(super) fn new(context: Rc<NodeContext>, job: JobIndex, attempt: u32, known: Vec<KnownStart>) -> Self {
+        Self { context, job, attempt, starts: RefCell::new(known) }
+    }
+
+    /// Every start that was intended for the attempt, in order.
+    pub(super) fn starts(&self) -> Vec<KnownStart> {
+        self.starts.borrow().clone()
     }
 
     fn durably(&self, record: Record) -> LocalBoxFuture<'static, Result<(), JobFailure>> {
@@ -32,6 +40,10 @@ impl JournalLog {
                 Err(error) => Err(JobFailure::new(FailureKind::NotDurable, error.to_string())),
             })
             .boxed_local()
+    }
+
+    fn write(&self, record: Record) {
+        drop(self.context.journal.append(self.context.run.run_id, record));
     }
 }
 
@@ -44,24 +56,35 @@ impl AttemptLog for JournalLog {
         if chaos::seeded(Bug::NoIntent) {
             return futures::future::ready(Ok(())).boxed_local();
         }
-        let record = Record::JobStarting {
-            job: self.job,
+        let StartIntent { service, wire_id, details } = intent;
+        self.starts.borrow_mut().push(KnownStart {
             attempt: self.attempt,
-            service: intent.service.as_str().to_owned(),
-            wire_id: intent.wire_id,
-            details: intent.details,
-        };
-        self.durably(record)
+            service,
+            wire_id: wire_id.clone(),
+            acknowledged: false,
+            details: details.clone(),
+        });
+        let service = service.as_str().to_owned();
+        self.durably(Record::JobStarting { job: self.job, attempt: self.attempt, service, wire_id, details })
     }
 
     fn acknowledged(&self, service: Service) {
-        let record =
-            Record::JobStartAcknowledged { job: self.job, attempt: self.attempt, service: service.as_str().to_owned() };
-        drop(self.context.journal.append(self.context.run.run_id, record));
+        if let Some(start) = self.starts.borrow_mut().iter_mut().rev().find(|start| start.service == service) {
+            start.acknowledged = true;
+        }
+        let service = service.as_str().to_owned();
+        self.write(Record::JobStartAcknowledged { job: self.job, attempt: self.attempt, service });
+    }
+
+    fn lost_contact(&self, why: String) {
+        self.write(Record::JobLostContact { job: self.job, attempt: self.attempt, why });
+    }
+
+    fn regained_contact(&self) {
+        self.write(Record::JobContactRegained { job: self.job, attempt: self.attempt });
     }
 
     fn warn(&self, code: &'static str, text: String) {
-        let record = Record::Warning { job: Some(self.job), code: code.to_owned(), text };
-        drop(self.context.journal.append(self.context.run.run_id, record));
+        self.write(Record::Warning { job: Some(self.job), code: code.to_owned(), text });
     }
 }

@@ -1,22 +1,30 @@
 //! One run of an analysis: starts its nodes, hears how they end, closes the run.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::WeakRecipient;
+use actix::clock::Instant;
 use actix::prelude::*;
 
+use super::deadline::Deadline;
+use super::decisions::{end_of, ends_as};
 use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
+use super::retry::RetryBudget;
+use super::traffic::Traffic;
 use super::wiring::Wiring;
-use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
+use crate::graph::liveness::Vitals;
+use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
+use crate::metrics;
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{JobPhase, Journal, Receipt, Record, RunProgress};
+use crate::store::{JobProgress, Journal, Millis, Receipt, Record, RunProgress};
 
 /// What a graph actor is given.
 pub struct GraphSetup {
@@ -26,6 +34,8 @@ pub struct GraphSetup {
     pub graph: JobGraph,
     /// What the journal knows of the run: [`RunProgress::nothing`] in its first life.
     pub before: RunProgress,
+    /// When the journal knew that, by its own clock.
+    pub before_at: Millis,
     /// Does the jobs.
     pub runner: Rc<dyn JobRunner>,
     /// Remembers them.
@@ -34,39 +44,69 @@ pub struct GraphSetup {
     pub supervisor: WeakRecipient<AnalysisFinished>,
     /// Where nodes ask for slots, if anything limits them.
     pub gate: Option<Gate>,
+    /// Retries that all runs may begin.
+    pub retries: Rc<RefCell<RetryBudget>>,
+    /// Between two looks at whether the run can go on by itself.
+    pub sweep: Duration,
+}
+
+/// What was given for the nodes' sake.
+struct ForNodes {
+    runner: Rc<dyn JobRunner>,
+    gate: Option<Gate>,
+    retries: Rc<RefCell<RetryBudget>>,
 }
 
 /// The actor of one run. Holds its nodes until their final words.
 pub struct GraphActor {
-    run: Rc<RunSpec>,
-    journal: Arc<dyn Journal>,
+    pub(super) run: Rc<RunSpec>,
+    pub(super) journal: Arc<dyn Journal>,
     supervisor: WeakRecipient<AnalysisFinished>,
-    progress: GraphProgress,
-    nodes: Vec<Option<Addr<NodeActor>>>,
-    /// Everything the nodes need, until the first turn of the wiring.
-    wiring: Option<Wiring>,
-    setup: Option<(JobGraph, Rc<dyn JobRunner>, Option<Gate>)>,
-    before: Rc<RunProgress>,
+    pub(super) progress: GraphProgress,
+    pub(super) nodes: Vec<Option<Addr<NodeActor>>>,
+    pub(super) graph: Rc<JobGraph>,
+    /// What the nodes share; made when the actor starts, because it names the actor.
+    pub(super) context: Option<Rc<NodeContext>>,
+    for_nodes: Option<ForNodes>,
+    /// The nodes that are still to be spawned.
+    pub(super) wiring: Option<Wiring>,
+    pub(super) before: Rc<RunProgress>,
+    before_at: Millis,
     outbox: Option<Outbox>,
-    first_cause: Option<Cause>,
-    finished: bool,
+    pub(super) first_cause: Option<Cause>,
+    pub(super) deadline: Option<Deadline>,
+    /// What the run ends as if it is stopped from outside its jobs.
+    pub(super) stops_as: RunOutcome,
+    pub(super) finished: bool,
+    pub(super) sweep: Duration,
+    pub(super) last_look: Vitals,
+    /// How many jobs were open when the run last went on from the journal, unless it was well since.
+    pub(super) healed_with: Option<usize>,
 }
 
 impl GraphActor {
     /// A run that begins when the actor starts.
     pub fn new(setup: GraphSetup) -> Self {
-        let GraphSetup { run, graph, before, runner, journal, supervisor, gate } = setup;
+        let GraphSetup { run, graph, before, before_at, runner, journal, supervisor, gate, retries, sweep } = setup;
         let jobs = graph.len();
         let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered);
         Self {
             progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
             nodes: vec![None; jobs],
+            graph: Rc::new(graph),
+            context: None,
+            for_nodes: Some(ForNodes { runner, gate, retries }),
             wiring: None,
-            setup: Some((graph, runner, gate)),
             before: Rc::new(before),
+            before_at,
             outbox: Some(outbox),
             first_cause: None,
+            deadline: None,
+            stops_as: RunOutcome::Stopped,
             finished: false,
+            sweep,
+            last_look: Vitals::default(),
+            healed_with: None,
             run,
             journal,
             supervisor,
@@ -85,7 +125,7 @@ impl GraphActor {
         }
     }
 
-    fn act_on(&mut self, actions: Vec<GraphAction>, ctx: &mut Context<Self>) {
+    pub(super) fn act_on(&mut self, actions: Vec<GraphAction>, ctx: &mut Context<Self>) {
         let mut to_do = VecDeque::from(actions);
         while let Some(action) = to_do.pop_front() {
             match action {
@@ -94,15 +134,13 @@ impl GraphActor {
                     // not spawned yet: it never will be, so nobody else can say its final word
                     None => {
                         self.wiring = None;
-                        to_do.extend(self.progress.on_job_finished(job, JobEnd::Skipped));
+                        if !self.let_go_unseen(job, ctx) {
+                            to_do.extend(self.progress.on_job_finished(job, JobEnd::Skipped));
+                        }
                     }
                 },
                 GraphAction::FinishAnalysis(outcome) => {
-                    self.finish(match outcome {
-                        Outcome::Succeeded => RunOutcome::Succeeded,
-                        Outcome::Failed { .. } => RunOutcome::Failed,
-                        Outcome::Stopped => RunOutcome::Stopped,
-                    });
+                    self.finish(ends_as(outcome, self.stops_as));
                     ctx.stop();
                 }
             }
@@ -113,24 +151,24 @@ impl GraphActor {
     fn replay(&mut self) -> Vec<GraphAction> {
         self.follow(&Milestone::Accepted, None);
         let before = Rc::clone(&self.before);
-        let mut left_over = Vec::new();
-        for &job in &before.ended {
-            let known = &before.jobs[job];
-            let end = match known.phase {
-                JobPhase::Succeeded => JobEnd::Succeeded,
-                JobPhase::Failed => JobEnd::Failed,
-                JobPhase::Skipped => JobEnd::Skipped,
-                JobPhase::Waiting | JobPhase::Starting | JobPhase::Running | JobPhase::Cancelled => JobEnd::Cancelled,
-            };
-            left_over.extend(self.progress.on_job_finished(job, end));
-            if let Some(success) = known.success.clone() {
-                self.follow(&Milestone::JobSucceeded { job, success: Arc::new(success) }, None);
+        let ended = before.ended.iter().map(|&job| (job, &before.jobs[job]));
+        ended.flat_map(|(job, known)| self.hear_from_journal(job, known)).collect()
+    }
+
+    /// An end that the journal knows.
+    pub(super) fn hear_from_journal(&mut self, job: JobIndex, known: &JobProgress) -> Vec<GraphAction> {
+        let end = end_of(known.phase);
+        let actions = self.progress.on_job_finished(job, end);
+        match (&known.success, &known.failure) {
+            // what an earlier run has produced, that run has told
+            (Some(_), _) if known.reused => {}
+            (Some(success), _) => {
+                self.follow(&Milestone::JobSucceeded { job, success: Arc::new(success.clone()) }, None);
             }
-            if let Some(failure) = known.failure.clone() {
-                self.on_failure(job, failure, None);
-            }
+            (None, Some(failure)) if end == JobEnd::Failed => self.on_failure(job, failure.clone(), None),
+            _ => {}
         }
-        left_over
+        actions
     }
 
     fn on_failure(&mut self, job: JobIndex, failure: JobFailure, receipt: Option<Receipt<u64>>) {
@@ -139,14 +177,7 @@ impl GraphActor {
         self.follow(&Milestone::JobFailed { job, failure }, receipt);
     }
 
-    fn stop_at_deadline(&mut self, ctx: &mut Context<Self>) {
-        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
-        self.first_cause.get_or_insert(Cause { step: None, failure });
-        let actions = self.progress.stop();
-        self.act_on(actions, ctx);
-    }
-
-    fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
+    pub(super) fn follow(&mut self, milestone: &Milestone, receipt: Option<Receipt<u64>>) {
         if let Some(outbox) = &mut self.outbox {
             outbox.follow(milestone, receipt);
         }
@@ -165,6 +196,7 @@ impl GraphActor {
         let succeeded = outcome == RunOutcome::Succeeded;
         let stopped_by = self.cause_without_job();
         self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, Some(receipt));
+        metrics::analysis_ended(outcome.into());
         self.log_the_end(outcome, elapsed);
         self.leave();
     }
@@ -184,15 +216,46 @@ impl GraphActor {
     }
 
     fn log_the_end(&self, outcome: RunOutcome, elapsed: Duration) {
-        let playbook = &self.run.playbook;
-        let prefix =
-            format!("tenant={} {}={} run={}", playbook.tenant, playbook.space.as_str(), playbook.id, self.run.number);
+        let prefix = self.run.log_prefix();
         match &self.first_cause {
             Some(cause) => {
                 log::warn!("{prefix}: {} after {} ms: {}", outcome.as_str(), elapsed.as_millis(), cause.failure)
             }
             None => log::info!("{prefix}: {} after {} ms", outcome.as_str(), elapsed.as_millis()),
         }
+    }
+
+    /// The run had ended in an earlier life: what is left is to tell it.
+    fn only_tell(&mut self, ctx: &mut Context<Self>) -> bool {
+        let before = Rc::clone(&self.before);
+        let Some(end) = &before.finished else { return false };
+        self.finished = true;
+        let elapsed = Duration::from_millis(end.elapsed_ms.unsigned_abs());
+        self.first_cause = end.cause.clone();
+        let (succeeded, stopped_by) = (end.outcome == RunOutcome::Succeeded, self.cause_without_job());
+        self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, None);
+        self.leave();
+        ctx.stop();
+        true
+    }
+
+    fn share_context(&mut self, ctx: &mut Context<Self>) -> Option<Rc<NodeContext>> {
+        let ForNodes { runner, gate, retries } = self.for_nodes.take()?;
+        let context = Rc::new(NodeContext {
+            run: Rc::clone(&self.run),
+            runner,
+            journal: Arc::clone(&self.journal),
+            graph: ctx.address().downgrade().recipient(),
+            gate,
+            before: Rc::clone(&self.before),
+            before_at: self.before_at,
+            began: Instant::now(),
+            paused: Cell::new(self.before.paused_since.is_some()),
+            retries,
+            traffic: Traffic::default(),
+        });
+        self.context = Some(Rc::clone(&context));
+        Some(context)
     }
 }
 
@@ -202,38 +265,25 @@ impl Actor for GraphActor {
     /// The first life of a run and every later one are the same: what the journal knows is replayed, then the rest is done.
     fn started(&mut self, ctx: &mut Self::Context) {
         let left_over = self.replay();
-        if let Some(end) = &self.before.finished {
-            self.finished = true;
-            let elapsed = Duration::from_millis(end.elapsed_ms.unsigned_abs());
-            let succeeded = end.outcome == RunOutcome::Succeeded;
-            self.first_cause = end.cause.clone();
-            let stopped_by = self.cause_without_job();
-            self.follow(&Milestone::Finished { succeeded, stopped_by, elapsed }, None);
-            self.leave();
-            ctx.stop();
+        if self.only_tell(ctx) {
             return;
         }
-        if let Some(deadline) = self.run.playbook.options.deadline {
+        let Some(context) = self.share_context(ctx) else { return };
+        if let Some(limit) = self.run.playbook.options.deadline {
             // the run may have waited in line since its acceptance
-            let left = deadline.saturating_sub(self.run.accepted.elapsed());
-            if left.is_zero() {
-                self.stop_at_deadline(ctx);
-                return;
-            }
-            ctx.notify_later(DeadlinePassed, left);
+            let spent = self.run.accepted.elapsed().saturating_sub(self.before.pauses(self.before_at));
+            self.deadline = Some(Deadline::new(limit, spent));
         }
-        let Some((graph, runner, gate)) = self.setup.take() else { return };
-        let context = NodeContext {
-            run: Rc::clone(&self.run),
-            runner,
-            journal: Arc::clone(&self.journal),
-            graph: ctx.address().downgrade().recipient(),
-            gate,
-            before: Rc::clone(&self.before),
-        };
-        self.wiring = Some(Wiring::new(graph, Rc::new(context)));
+        if !self.deadline.as_ref().is_some_and(|deadline| deadline.left().is_zero()) {
+            self.wiring = Some(Wiring::new(Rc::clone(&self.graph), context));
+        }
         self.act_on(left_over, ctx);
+        if self.before.cancel_asked {
+            self.cancel(ctx);
+        }
+        self.arm_deadline(ctx);
         self.wire(ctx);
+        ctx.run_interval(self.sweep, Self::look_after);
     }
 
     /// A graph that dies of a panic takes its nodes with it and still says its final word. One that is stopped because
@@ -256,32 +306,19 @@ impl Handler<JobFinished> for GraphActor {
 
     fn handle(&mut self, message: JobFinished, ctx: &mut Self::Context) {
         let JobFinished { job, report, receipt } = message;
-        let end = match &report {
-            JobReport::Succeeded(_) => JobEnd::Succeeded,
-            JobReport::Failed(_) => JobEnd::Failed,
-            JobReport::Skipped => JobEnd::Skipped,
-            JobReport::Cancelled => JobEnd::Cancelled,
-        };
+        let end = report.end();
+        if let Some(context) = &self.context {
+            context.traffic.receives();
+        }
         self.nodes[job] = None;
+        let is_news = self.progress.state(job).is_some_and(|state| !state.is_terminal());
         let actions = self.progress.on_job_finished(job, end);
         match report {
+            _ if !is_news => {}
             JobReport::Succeeded(success) => self.follow(&Milestone::JobSucceeded { job, success }, receipt),
             JobReport::Failed(failure) => self.on_failure(job, failure, receipt),
-            JobReport::Skipped | JobReport::Cancelled => {}
+            JobReport::Skipped | JobReport::Cancelled { .. } => {}
         }
         self.act_on(actions, ctx);
-    }
-}
-
-/// The time limit of the whole run is over.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct DeadlinePassed;
-
-impl Handler<DeadlinePassed> for GraphActor {
-    type Result = ();
-
-    fn handle(&mut self, _: DeadlinePassed, ctx: &mut Self::Context) {
-        self.stop_at_deadline(ctx);
     }
 }

@@ -11,6 +11,17 @@ use crate::ports::{JobFailure, JobSuccess, Notice};
 use crate::store::recovery::OpenRun;
 use crate::store::{JournalError, Receipt, Submission};
 
+/// What can be asked of a run that is not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Nothing more starts until it is resumed; what runs goes on.
+    Pause,
+    /// It goes on after a pause.
+    Resume,
+    /// It ends now.
+    Cancel,
+}
+
 // ---- from the door
 
 /// The door asks the supervisor to accept and run an analysis; answered when the acceptance is durable.
@@ -29,6 +40,30 @@ pub struct SubmitAnalysis {
 pub struct ResumeRun {
     /// The run.
     pub run: OpenRun,
+}
+
+/// The door asks the supervisor to do something about a run; answered when that is durable.
+#[derive(Message, Debug)]
+#[rtype(result = "Result<(), SteerError>")]
+pub struct SteerAnalysis {
+    /// Which run.
+    pub run_id: i64,
+    /// What.
+    pub verb: Verb,
+}
+
+/// Why a run cannot be paused, resumed or cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SteerError {
+    /// It has ended.
+    #[error("the run is over")]
+    Over,
+    /// What was asked cannot be made durable.
+    #[error(transparent)]
+    NotDurable(#[from] JournalError),
+    /// The engine is gone.
+    #[error("the engine has stopped")]
+    Stopped,
 }
 
 /// The door asks the supervisor to tell the web application something about a submission that was refused.
@@ -88,10 +123,28 @@ pub enum SubmitError {
 
 // ---- orders, down
 
+/// The supervisor hands a verb, which is durable, down to the graph.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct SteerRun {
+    /// What was asked.
+    pub verb: Verb,
+}
+
 /// The graph tells a node to stop: nothing may be started any more, running work is let go.
 #[derive(Message, Debug, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct StopJob;
+
+/// The graph tells a node that the run is not paused any more.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct ResumeJob;
+
+/// The graph tells a node at each sweep to ask again for the slot that it stands in line for, if it does.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Nudge;
 
 // ---- data, sideways
 
@@ -128,8 +181,11 @@ pub enum JobReport {
     Failed(JobFailure),
     /// Without having been started.
     Skipped,
-    /// Stopped while it ran.
-    Cancelled,
+    /// Stopped after its first attempt had begun.
+    Cancelled {
+        /// Whether its service may be at work all the same.
+        may_still_run: bool,
+    },
 }
 
 /// A graph's final word to the supervisor; sent exactly once per run.

@@ -5,12 +5,18 @@
 
 pub mod admission;
 mod attempt;
+mod deadline;
+pub mod decisions;
 mod graph_actor;
+mod healing;
 pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
+pub mod retry;
+mod steering;
 mod supervisor;
+mod traffic;
 mod wiring;
 
 use std::rc::Rc;
@@ -19,9 +25,10 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
-use messages::{Accepted, AnnounceRefusal, ResumeRun, SubmitAnalysis, SubmitError};
+use messages::{Accepted, AnnounceRefusal, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
+pub use traffic::{CountedAs, Traffic};
 
 use crate::graph::Plan;
 use crate::ports::{JobRunner, Notice};
@@ -82,6 +89,13 @@ impl EngineHandle {
     /// Lets a run go on where the journal says it was.
     pub fn resume(&self, run: OpenRun) {
         self.supervisor.do_send(ResumeRun { run });
+    }
+
+    /// Pauses, resumes or cancels a run; resolves when that is durable.
+    ///
+    /// *Errors*: the run is over, or the journal cannot be written.
+    pub async fn steer(&self, run_id: i64, verb: Verb) -> Result<(), SteerError> {
+        self.supervisor.send(SteerAnalysis { run_id, verb }).await.unwrap_or(Err(SteerError::Stopped))
     }
 
     /// Tells the web application about a refused submission; best effort.

@@ -1,23 +1,31 @@
-//! One job: counts the messages of its incoming edges, runs the job when they are complete, tells its successors.
+//! One job: a thin shell around [`NodeState`], which decides; this says it to the journal, the neighbours and the graph.
 
+use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::WeakRecipient;
+use actix::clock::Instant;
 use actix::prelude::*;
 use futures::FutureExt;
 
 use super::attempt::JournalLog;
-use super::messages::{InputReady, JobFinished, JobReport, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket};
+use super::decisions::{node_of, starts_of};
+use super::messages::{
+    InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
+};
 use super::panics::text_of;
+use super::retry::{RetryBudget, wait_after};
+use super::traffic::{CountedAs, Traffic};
 use crate::chaos::{self, Point};
-use crate::graph::inputs::{EdgeOutcome, InputBuffer};
-use crate::graph::rules::Verdict;
+use crate::graph::inputs::InputBuffer;
+use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
-use crate::playbook::OnFailure;
-use crate::ports::{FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
-use crate::store::{Journal, Record, RunProgress};
+use crate::metrics;
+use crate::ports::{CancelledAttempt, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
+use crate::store::{JobProgress, Journal, Millis, Record, RunProgress};
 
 /// What all nodes of a run share.
 pub struct NodeContext {
@@ -33,9 +41,20 @@ pub struct NodeContext {
     pub gate: Option<Gate>,
     /// What the journal knew when this life of the run began.
     pub before: Rc<RunProgress>,
+    /// When that was, by the journal's clock.
+    pub before_at: Millis,
+    /// The same by the clock that tests can pause.
+    pub began: Instant,
+    /// Whether nothing may start.
+    pub paused: Cell<bool>,
+    /// Retries that all runs may begin.
+    pub retries: Rc<RefCell<RetryBudget>>,
+    /// Counts the messages of the run.
+    pub traffic: Traffic,
 }
 
 /// The supervisor, as far as a node may speak to it.
+#[derive(Clone)]
 pub struct Gate {
     /// For asking.
     pub wanted: WeakRecipient<SlotWanted>,
@@ -43,28 +62,22 @@ pub struct Gate {
     pub released: WeakRecipient<SlotReleased>,
 }
 
-/// Where a node stands. Only the last one is final.
-enum Phase {
-    /// Not every edge that matters has spoken.
-    Waiting,
-    /// Ready, asked for a slot.
-    AtGate,
-    /// The job's future is under way.
-    Running(SpawnHandle),
-    /// The final word has been sent.
-    Reported,
+/// The attempt that is under way.
+struct Attempt {
+    future: SpawnHandle,
+    log: Rc<JournalLog>,
 }
 
 /// The actor of one job. Lives from the start of its run (or its recovery) until its final word.
 pub struct NodeActor {
     context: Rc<NodeContext>,
     job: JobIndex,
-    attempt: u32,
-    inputs: InputBuffer,
+    state: NodeState,
     /// The inboxes of the successors, one per outgoing edge. Strong: a successor lives until every edge has spoken.
     successors: Box<[(EdgeId, Recipient<InputReady>)]>,
-    phase: Phase,
+    attempt: Option<Box<Attempt>>,
     holds_ticket: bool,
+    counted_as: CountedAs,
 }
 
 impl NodeActor {
@@ -75,138 +88,215 @@ impl NodeActor {
         inputs: InputBuffer,
         successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     ) -> Self {
-        let attempt = context.before.jobs.get(job).map_or(1, |known| known.attempt.max(1));
-        Self { context, job, attempt, inputs, successors, phase: Phase::Waiting, holds_ticket: false }
+        let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
+        let state = node_of(job, inputs, attempts, &context.before);
+        Self { context, job, state, successors, attempt: None, holds_ticket: false, counted_as: CountedAs::default() }
     }
 
-    fn act_on(&mut self, verdict: Verdict, ctx: &mut Context<Self>) {
-        match verdict {
-            Verdict::Wait => {}
-            Verdict::Start => self.pass_the_gate(ctx),
-            Verdict::Skip => {
-                self.conclude(JobReport::Skipped);
+    /// Does what the state has decided. `report` is what there is to say if that is the final word.
+    fn act_on(&mut self, step: Step, report: Option<JobReport>, ctx: &mut Context<Self>) {
+        match step {
+            Step::Nothing => {}
+            Step::AskForSlot => self.ask_for_slot(ctx),
+            Step::Run => self.run_attempt(ctx),
+            Step::BackOff => self.back_off(report, ctx),
+            Step::LetGo => self.let_go(ctx),
+            Step::Conclude(end) => {
+                self.conclude(end, report);
                 ctx.stop();
+            }
+        }
+        self.settle();
+    }
+
+    /// Counts the node as what it has become, and gives back a slot that it does not need any more.
+    fn settle(&mut self) {
+        self.counted_as = self.context.traffic.recount(self.counted_as, &self.state);
+        if self.holds_ticket && !self.state.needs_slot() {
+            self.holds_ticket = false;
+            if let Some(gate) = self.context.gate.as_ref().and_then(|gate| gate.released.upgrade()) {
+                gate.do_send(SlotReleased { ticket: self.ticket() });
             }
         }
     }
 
     /// Jobs that call nobody need no slot.
-    fn pass_the_gate(&mut self, ctx: &mut Context<Self>) {
+    fn ask_for_slot(&mut self, ctx: &mut Context<Self>) {
         let service = self.context.run.job(self.job).kind.service();
         let gate = self.context.gate.as_ref().and_then(|gate| gate.wanted.upgrade());
         match (service, gate) {
             (Some(service), Some(gate)) => {
-                self.phase = Phase::AtGate;
                 self.holds_ticket = true;
                 gate.do_send(SlotWanted { ticket: self.ticket(), service, reply: ctx.address().recipient() });
             }
-            _ => self.run_job(ctx),
+            _ => {
+                let step = self.state.on_slot(self.context.paused.get());
+                self.act_on(step, None, ctx);
+            }
         }
     }
 
-    fn run_job(&mut self, ctx: &mut Context<Self>) {
-        let job = self.context.run.job(self.job);
+    fn run_attempt(&mut self, ctx: &mut Context<Self>) {
+        let (job, number) = (self.context.run.job(self.job), self.state.attempt());
+        let known = self.known_starts(number);
+        let before = self.before().filter(|before| before.attempt == number);
+        if number == 1 && before.is_none() {
+            self.context.retries.borrow_mut().on_first_attempt();
+        }
+        let log = Rc::new(JournalLog::new(Rc::clone(&self.context), self.job, number, known.clone()));
         let call = JobCall {
             run: Rc::clone(&self.context.run),
             job: self.job,
-            attempt: self.attempt,
-            inputs: self.inputs.inputs(&job.inputs),
-            known: self.known_starts(),
-            log: Rc::new(JournalLog::new(Rc::clone(&self.context), self.job, self.attempt)),
+            attempt: number,
+            inputs: self.state.inputs().inputs(&job.inputs),
+            known,
+            spent: before.and_then(|before| before.attempt_began).map_or(Duration::ZERO, |began| self.since(began)),
+            callback: before.and_then(|before| before.callback.clone()),
+            log: Rc::clone(&log) as _,
         };
         let runner = Rc::clone(&self.context.runner);
         let attempt = AssertUnwindSafe(async move { runner.run(call).await }).catch_unwind();
-        let handle = ctx.spawn(attempt.into_actor(self).map(|result, node, ctx| {
-            let report = match result {
-                Ok(Ok(success)) => JobReport::Succeeded(Arc::new(success)),
-                Ok(Err(failure)) => JobReport::Failed(failure),
-                Err(panic) => JobReport::Failed(JobFailure::new(
-                    FailureKind::StoppedUnexpectedly,
-                    format!("the job stopped unexpectedly: {}", text_of(panic.as_ref())),
-                )),
-            };
-            chaos::at(Point::K7);
-            node.conclude(report);
-            ctx.stop();
+        let future = ctx.spawn(attempt.into_actor(self).map(move |result, node, ctx| {
+            let result = result.unwrap_or_else(|panic| {
+                let text = format!("the job stopped unexpectedly: {}", text_of(panic.as_ref()));
+                Err(JobFailure::new(FailureKind::StoppedUnexpectedly, text))
+            });
+            node.on_attempt_ended(number, result, ctx);
         }));
-        self.phase = Phase::Running(handle);
+        self.attempt = Some(Box::new(Attempt { future, log }));
     }
 
-    /// Starts that an earlier life of the process intended for this attempt.
-    fn known_starts(&self) -> Vec<KnownStart> {
-        let known = self.context.before.jobs.get(self.job).map_or(&[][..], |job| &job.intents);
-        known.iter().filter(|start| start.attempt == self.attempt).cloned().collect()
-    }
-
-    /// The final word: journal (queued, not awaited), then sideways, then up, then the slot. Only the first call counts.
-    fn conclude(&mut self, report: JobReport) {
-        if matches!(self.phase, Phase::Reported) {
-            return;
-        }
-        self.phase = Phase::Reported;
-        let receipt =
-            self.record_of(&report).map(|record| self.context.journal.append(self.context.run.run_id, record));
-        let outcome = match &report {
-            JobReport::Succeeded(success) => EdgeOutcome::Succeeded(Arc::clone(&success.output)),
-            JobReport::Failed(_) => EdgeOutcome::Failed,
-            JobReport::Skipped => EdgeOutcome::Skipped,
-            JobReport::Cancelled => EdgeOutcome::Cancelled,
+    fn on_attempt_ended(&mut self, number: u32, result: Result<JobSuccess, JobFailure>, ctx: &mut Context<Self>) {
+        chaos::at(Point::K7);
+        let (end, report) = match result {
+            Ok(success) => (AttemptEnd::Succeeded, JobReport::Succeeded(Arc::new(success))),
+            Err(failure) => {
+                let worth_a_retry = failure.kind.is_worth_a_retry();
+                (AttemptEnd::Failed { worth_a_retry }, JobReport::Failed(failure))
+            }
         };
+        self.attempt = None;
+        let step = self.state.on_attempt_ended(number, end);
+        self.act_on(step, Some(report), ctx);
+    }
+
+    /// Starts that an earlier life of the process intended for an attempt.
+    fn known_starts(&self, attempt: u32) -> Vec<KnownStart> {
+        self.before().map_or_else(Vec::new, |known| starts_of(known, attempt))
+    }
+
+    fn before(&self) -> Option<&JobProgress> {
+        self.context.before.jobs.get(self.job)
+    }
+
+    /// How long ago something was, by the journal's clock.
+    fn since(&self, then: Millis) -> Duration {
+        let before = (self.context.before_at - then).max(0).unsigned_abs();
+        Duration::from_millis(before) + self.context.began.elapsed()
+    }
+
+    /// The state has moved on to the next attempt; the one that failed is written down with the wait before it.
+    fn back_off(&mut self, report: Option<JobReport>, ctx: &mut Context<Self>) {
+        let (Some(JobReport::Failed(failure)), Some(retry)) = (report, &self.context.run.job(self.job).retry) else {
+            return;
+        };
+        let failed = self.state.attempt() - 1;
+        let budget = self.context.retries.borrow_mut().take(Instant::now());
+        let wait = wait_after(retry, failed, fastrand::f64()).max(budget);
+        log::info!("run={} job={}: attempt {failed} failed, the next in {wait:?}: {failure}", self.run_id(), self.job);
+        if let Some(service) = self.context.run.job(self.job).kind.service() {
+            metrics::retried(service);
+        }
+        let wait_ms = wait.as_millis() as Millis;
+        self.write(Record::JobRetrying { job: self.job, attempt: failed, failure, wait_ms });
+        self.wait(wait, ctx);
+    }
+
+    fn wait(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        ctx.run_later(wait, |node, ctx| {
+            let step = node.state.on_wait_over(node.context.paused.get());
+            node.act_on(step, None, ctx);
+        });
+    }
+
+    /// Nobody waits for the attempt any more; its service is told, if it can be.
+    fn let_go(&mut self, ctx: &mut Context<Self>) {
+        let starts = match self.attempt.take() {
+            Some(attempt) => {
+                ctx.cancel_future(attempt.future);
+                attempt.log.starts()
+            }
+            None => self.known_starts(self.state.attempt()),
+        };
+        let cancelled = CancelledAttempt { run: Rc::clone(&self.context.run), job: self.job, starts };
+        let may_have_started = !cancelled.starts.is_empty();
+        let runner = Rc::clone(&self.context.runner);
+        let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
+        ctx.spawn(told.into_actor(self).map(move |stopped, node, ctx| {
+            let may_still_run = may_have_started && !stopped.unwrap_or(false);
+            let step = node.state.on_let_go();
+            node.act_on(step, Some(JobReport::Cancelled { may_still_run }), ctx);
+        }));
+    }
+
+    /// The final word: journal (queued, not awaited), then sideways, then up.
+    fn conclude(&mut self, end: End, report: Option<JobReport>) {
+        let report = JobReport::of(end, report);
+        let on_failure = self.context.run.playbook.options.on_failure;
+        let record = report.record(self.job, self.state.attempt(), on_failure);
+        let receipt = record.map(|record| self.context.journal.append(self.run_id(), record));
+        let outcome = report.outcome();
+        let traffic = &self.context.traffic;
+        traffic.writes_off(self.state.inputs().tally().missing());
         for (edge, successor) in &self.successors {
-            successor.do_send(InputReady { edge: *edge, outcome: outcome.clone() });
+            traffic.sends();
+            if !chaos::drops_messages() {
+                successor.do_send(InputReady { edge: *edge, outcome: outcome.clone() });
+            }
         }
         if let Some(graph) = self.context.graph.upgrade() {
-            graph.do_send(JobFinished { job: self.job, report, receipt });
-        }
-        if self.holds_ticket
-            && let Some(gate) = self.context.gate.as_ref().and_then(|gate| gate.released.upgrade())
-        {
-            gate.do_send(SlotReleased { ticket: self.ticket() });
+            traffic.sends();
+            if !chaos::drops_messages() {
+                graph.do_send(JobFinished { job: self.job, report, receipt });
+            }
         }
     }
 
-    /// Skips under the stop policy follow from the end of the analysis and are not written down one by one.
-    fn record_of(&self, report: &JobReport) -> Option<Record> {
-        let (job, attempt) = (self.job, self.attempt);
-        match report {
-            JobReport::Succeeded(success) => {
-                let JobSuccess { output, details } = success.as_ref();
-                Some(Record::JobSucceeded {
-                    job,
-                    attempt,
-                    producer: output.producer,
-                    path: output.path.clone(),
-                    details: details.clone(),
-                })
-            }
-            JobReport::Failed(failure) => Some(Record::JobFailed { job, attempt, failure: failure.clone() }),
-            JobReport::Skipped => {
-                let goes_on = self.context.run.playbook.options.on_failure == OnFailure::Continue;
-                goes_on.then_some(Record::JobSkipped { job })
-            }
-            JobReport::Cancelled => Some(Record::JobCancelled { job, attempt }),
-        }
+    fn write(&self, record: Record) {
+        drop(self.context.journal.append(self.run_id(), record));
+    }
+
+    fn run_id(&self) -> i64 {
+        self.context.run.run_id
     }
 
     fn ticket(&self) -> Ticket {
-        Ticket { run_id: self.context.run.run_id, job: self.job as u32 }
+        Ticket { run_id: self.run_id(), job: self.job as u32 }
     }
 }
 
 impl Actor for NodeActor {
     type Context = Context<Self>;
 
+    /// A wait that an earlier life of the process had begun goes on for what is left of it.
     fn started(&mut self, ctx: &mut Self::Context) {
-        let verdict = self.inputs.verdict();
-        self.act_on(verdict, ctx);
+        let retry_at = self.before().and_then(|before| before.retry_at);
+        let step = self.state.on_started(self.context.paused.get(), retry_at.is_some());
+        if let Some(retry_at) = retry_at.filter(|_| self.state.stage() == Stage::BackingOff) {
+            let left = (retry_at - self.context.before_at).max(0).unsigned_abs();
+            self.wait(Duration::from_millis(left), ctx);
+        }
+        self.act_on(step, None, ctx);
     }
 
     /// Speaks only after a panic, while unwinding: keep it to this one call. A node that is stopped because the process
     /// ends has not failed: recovery will take its job up again.
     fn stopped(&mut self, _: &mut Self::Context) {
-        if !matches!(self.phase, Phase::Reported) && std::thread::panicking() {
-            let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, "the job stopped unexpectedly");
-            self.conclude(JobReport::Failed(failure));
+        if std::thread::panicking()
+            && let Step::Conclude(end) = self.state.on_died()
+        {
+            self.conclude(end, None);
+            self.settle();
         }
     }
 }
@@ -215,10 +305,10 @@ impl Handler<InputReady> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, message: InputReady, ctx: &mut Self::Context) {
-        match self.inputs.accept(message.edge, message.outcome) {
-            Ok(verdict) if matches!(self.phase, Phase::Waiting) => self.act_on(verdict, ctx),
-            Ok(_) => {}
-            Err(error) => log::debug!("run={} job={}: {error}", self.context.run.run_id, self.job),
+        self.context.traffic.receives();
+        match self.state.on_input(message.edge, message.outcome, self.context.paused.get()) {
+            Ok(step) => self.act_on(step, None, ctx),
+            Err(error) => log::debug!("run={} job={}: {error}", self.run_id(), self.job),
         }
     }
 }
@@ -227,8 +317,27 @@ impl Handler<SlotGranted> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, _: SlotGranted, ctx: &mut Self::Context) {
-        if matches!(self.phase, Phase::AtGate) {
-            self.run_job(ctx);
+        let step = self.state.on_slot(self.context.paused.get());
+        self.act_on(step, None, ctx);
+    }
+}
+
+impl Handler<ResumeJob> for NodeActor {
+    type Result = ();
+
+    fn handle(&mut self, _: ResumeJob, ctx: &mut Self::Context) {
+        let step = self.state.on_resumed();
+        self.act_on(step, None, ctx);
+    }
+}
+
+impl Handler<Nudge> for NodeActor {
+    type Result = ();
+
+    /// Asking twice is harmless, and an answer that was lost comes again.
+    fn handle(&mut self, _: Nudge, ctx: &mut Self::Context) {
+        if self.state.stage() == Stage::AtGate {
+            self.ask_for_slot(ctx);
         }
     }
 }
@@ -237,14 +346,7 @@ impl Handler<StopJob> for NodeActor {
     type Result = ();
 
     fn handle(&mut self, _: StopJob, ctx: &mut Self::Context) {
-        match self.phase {
-            Phase::Waiting | Phase::AtGate => self.conclude(JobReport::Skipped),
-            Phase::Running(handle) => {
-                ctx.cancel_future(handle);
-                self.conclude(JobReport::Cancelled);
-            }
-            Phase::Reported => {}
-        }
-        ctx.stop();
+        let step = self.state.on_stop();
+        self.act_on(step, None, ctx);
     }
 }

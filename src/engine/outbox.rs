@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::panics::text_of;
 use crate::chaos::{self, Point};
+use crate::metrics::InOutbox;
 use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
 use crate::store::fold::Delivered;
 use crate::store::record::Lane;
@@ -32,6 +33,7 @@ struct Item {
     committed: Committed,
     /// Number of the record that has to be out before.
     after_record: u32,
+    _counted: InOutbox,
 }
 
 /// The sending end of a run's two lanes. Dropping it without [`Outbox::close`] ends the lanes and settles nothing: the process
@@ -94,21 +96,22 @@ impl Outbox {
         }
         let committed = committed(receipt).boxed_local().shared();
         for delivery in deliveries {
-            let (lane, number, done, after_record) = match &delivery {
+            let (lane, queue, number, done, after_record) = match &delivery {
                 Delivery::Record(_) => {
                     self.record_count += 1;
-                    (&self.records, self.record_count, self.before.records, 0)
+                    (Lane::Records, &self.records, self.record_count, self.before.records, 0)
                 }
                 Delivery::Notice(_) => {
                     self.notice_count += 1;
-                    (&self.notices, self.notice_count, self.before.notices, self.record_count)
+                    (Lane::Notices, &self.notices, self.notice_count, self.before.notices, self.record_count)
                 }
             };
             if number <= done {
                 continue;
             }
             // the lanes live as long as this sender, so a closed lane means that the thread is shutting down
-            drop(lane.send(Item { number, delivery, committed: committed.clone(), after_record }));
+            let _counted = InOutbox::new(lane.into());
+            drop(queue.send(Item { number, delivery, committed: committed.clone(), after_record, _counted }));
         }
     }
 

@@ -1,9 +1,11 @@
 //! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::clock::Instant;
 use actix::prelude::*;
@@ -17,12 +19,14 @@ use super::messages::{
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
+use super::retry::RetryBudget;
 use crate::chaos::{self, Point};
-use crate::graph::JobGraph;
+use crate::graph::{JobGraph, Plan};
+use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
 use crate::store::recovery::OpenRun;
-use crate::store::{Acceptance, Journal, Record, RunProgress};
+use crate::store::{Acceptance, Entry, Journal, Millis, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
 #[derive(Debug, Clone)]
@@ -35,6 +39,10 @@ pub struct EngineLimits {
     pub open_total: usize,
     /// Runs of a tenant with living actors; beyond: queued.
     pub running_per_tenant: usize,
+    /// Second and later attempts of jobs that may begin per second, over all runs, in the long run.
+    pub retries_per_second: f64,
+    /// Between two looks at whether a run can go on by itself.
+    pub sweep: Duration,
 }
 
 impl Default for EngineLimits {
@@ -44,52 +52,77 @@ impl Default for EngineLimits {
             open_per_tenant: 20_000,
             open_total: 50_000,
             running_per_tenant: 1_000,
+            retries_per_second: 10.0,
+            sweep: Duration::from_secs(30),
         }
     }
 }
 
 /// A run with living actors.
-struct Running {
+pub(super) struct Running {
     /// Holding the address keeps the graph alive until its final word.
-    _graph: Addr<GraphActor>,
+    pub(super) graph: Addr<GraphActor>,
     tenant: TenantId,
     max_parallel: Option<usize>,
 }
 
 /// A durable run that has no actors yet.
-struct Ready {
-    run: Rc<RunSpec>,
-    graph: JobGraph,
-    before: RunProgress,
+pub(super) struct Ready {
+    pub(super) run: Rc<RunSpec>,
+    pub(super) graph: JobGraph,
+    pub(super) before: RunProgress,
+    /// When the journal knew that, by its own clock.
+    pub(super) before_at: Millis,
 }
 
 /// The runs of one tenant.
 #[derive(Default)]
-struct TenantRuns {
+pub(super) struct TenantRuns {
     /// Accepted and not ended, or about to be accepted.
     open: usize,
     running: usize,
     queued: VecDeque<Ready>,
 }
 
+impl TenantRuns {
+    pub(super) fn is_in_line(&self, run_id: i64) -> bool {
+        self.queued.iter().any(|ready| ready.run.run_id == run_id)
+    }
+
+    /// Changes what a run in line will know when it begins; it is told the time by the journal's clock, too.
+    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress, Millis)) {
+        if let Some(ready) = self.queued.iter_mut().find(|ready| ready.run.run_id == run_id) {
+            edit(&mut ready.before, ready.before_at);
+        }
+    }
+
+    pub(super) fn leave_line(&mut self, run_id: i64) -> Option<Ready> {
+        let at = self.queued.iter().position(|ready| ready.run.run_id == run_id)?;
+        self.queued.remove(at)
+    }
+}
+
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
 pub struct AnalysisSupervisor {
-    journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn Journal>,
     runner: Rc<dyn JobRunner>,
     limits: EngineLimits,
     gate: Admission,
     /// Nodes in line, by ticket.
     in_line: HashMap<Ticket, Recipient<SlotGranted>>,
-    runs: HashMap<i64, Running>,
-    tenants: HashMap<TenantId, TenantRuns>,
+    pub(super) runs: HashMap<i64, Running>,
+    pub(super) tenants: HashMap<TenantId, TenantRuns>,
     open: usize,
+    retries: Rc<RefCell<RetryBudget>>,
 }
 
 impl AnalysisSupervisor {
     /// A supervisor without runs.
     pub fn new(journal: Arc<dyn Journal>, runner: Rc<dyn JobRunner>, limits: EngineLimits) -> Self {
         let gate = Admission::new(limits.slots.clone().unwrap_or_default());
+        let retries = RetryBudget::new(limits.retries_per_second, Instant::now());
         Self {
+            retries: Rc::new(RefCell::new(retries)),
             journal,
             runner,
             limits,
@@ -112,11 +145,13 @@ impl AnalysisSupervisor {
         }
         runs.open += 1;
         self.open += 1;
+        metrics::analyses_open(self.open);
         Ok(())
     }
 
     fn count_out(&mut self, tenant: &TenantId) {
         self.open -= 1;
+        metrics::analyses_open(self.open);
         if let Some(runs) = self.tenants.get_mut(tenant) {
             runs.open -= 1;
             if runs.open == 0 {
@@ -127,15 +162,21 @@ impl AnalysisSupervisor {
 
     /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
     fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
-        let tenant = ready.run.playbook.tenant.clone();
-        let runs = self.tenants.entry(tenant.clone()).or_default();
+        let runs = self.tenants.entry(ready.run.playbook.tenant.clone()).or_default();
         if runs.running >= self.limits.running_per_tenant {
             drop(self.journal.append(ready.run.run_id, Record::Queued));
             runs.queued.push_back(ready);
             return false;
         }
-        runs.running += 1;
-        let Ready { run, graph, before } = ready;
+        self.begin_now(ready, ctx);
+        true
+    }
+
+    /// Starts a durable run, whatever the limits say.
+    pub(super) fn begin_now(&mut self, ready: Ready, ctx: &mut Context<Self>) {
+        let Ready { run, graph, before, before_at } = ready;
+        let tenant = run.playbook.tenant.clone();
+        self.tenants.entry(tenant.clone()).or_default().running += 1;
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
         let address = ctx.address();
         let gate = self
@@ -147,14 +188,38 @@ impl AnalysisSupervisor {
             run,
             graph,
             before,
+            before_at,
             runner: Rc::clone(&self.runner),
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
             gate,
+            retries: Rc::clone(&self.retries),
+            sweep: self.limits.sweep,
         };
         let graph = GraphActor::new(setup).start();
-        self.runs.insert(run_id, Running { _graph: graph, tenant, max_parallel });
-        true
+        self.runs.insert(run_id, Running { graph, tenant, max_parallel });
+    }
+
+    /// A run that ended without being heard is over all the same.
+    fn look_after(&mut self, ctx: &mut Context<Self>) {
+        let ended: Vec<i64> =
+            self.runs.iter().filter(|(_, run)| !run.graph.connected()).map(|(run_id, _)| *run_id).collect();
+        ended.into_iter().for_each(|run_id| self.on_finished(run_id, ctx));
+    }
+
+    fn on_finished(&mut self, run_id: i64, ctx: &mut Context<Self>) {
+        let Some(ended) = self.runs.remove(&run_id) else { return };
+        let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
+            runs.running -= 1;
+            runs.queued.pop_front()
+        });
+        self.count_out(&ended.tenant);
+        let granted = self.gate.forget(run_id);
+        self.let_in(granted);
+        if let Some(ready) = next {
+            drop(self.journal.append(ready.run.run_id, Record::Begun));
+            self.begin(ready, ctx);
+        }
     }
 
     fn let_in(&mut self, tickets: Vec<Ticket>) {
@@ -168,6 +233,10 @@ impl AnalysisSupervisor {
 
 impl Actor for AnalysisSupervisor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.limits.sweep, Self::look_after);
+    }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if std::thread::panicking() {
@@ -186,11 +255,13 @@ impl Handler<SubmitAnalysis> for AnalysisSupervisor {
         let tenant = plan.playbook.tenant.clone();
         let room = self.count_in(&tenant);
         submission.has_room = room.is_ok();
+        let rerun = submission.rerun.clone();
         let decided = self.journal.accept(submission).into_actor(self);
         Box::pin(decided.map(move |acceptance, supervisor, ctx| {
             let answer = match (acceptance, &room) {
                 (Ok(Acceptance::NoRoom), Err(refused)) => Err(refused.clone()),
-                (acceptance, _) => supervisor.on_decided(acceptance.map_err(SubmitError::from), plan, ctx),
+                (Ok(acceptance), _) => supervisor.on_decided(acceptance, plan, rerun, ctx),
+                (Err(error), _) => Err(error.into()),
             };
             if room.is_ok() && !matches!(answer, Ok(Accepted { is_new: true, .. })) {
                 supervisor.count_out(&tenant);
@@ -203,18 +274,21 @@ impl Handler<SubmitAnalysis> for AnalysisSupervisor {
 impl AnalysisSupervisor {
     fn on_decided(
         &mut self,
-        acceptance: Result<Acceptance, SubmitError>,
-        plan: crate::graph::Plan,
+        acceptance: Acceptance,
+        plan: Plan,
+        rerun: Option<Record>,
         ctx: &mut Context<Self>,
     ) -> Result<Accepted, SubmitError> {
-        match acceptance? {
+        match acceptance {
             Acceptance::New { run_id, number, reused_ids } => {
                 chaos::at(Point::K2);
                 log_acceptance(&plan.playbook, number, plan.graph.len());
+                let before = first_record(run_id, plan.graph.len(), rerun)?;
+                metrics::analysis_accepted();
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                let before = RunProgress::nothing();
-                let queued = !self.begin(Ready { run: Rc::new(run), graph: plan.graph, before }, ctx);
+                let ready = Ready { run: Rc::new(run), graph: plan.graph, before, before_at: 0 };
+                let queued = !self.begin(ready, ctx);
                 Ok(Accepted { number, queued, is_new: true, warnings: plan.warnings })
             }
             Acceptance::Running { run_id, number } => {
@@ -224,6 +298,16 @@ impl AnalysisSupervisor {
             Acceptance::IdInUse => Err(SubmitError::IdInUse),
             Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
             Acceptance::NoRoom => Err(SubmitError::Busy { open: self.open }),
+        }
+    }
+}
+
+/// What is known of a run that has just been accepted: nothing, unless it takes over results of an earlier one.
+fn first_record(run_id: i64, jobs: usize, rerun: Option<Record>) -> Result<RunProgress, SubmitError> {
+    match rerun {
+        None => Ok(RunProgress::nothing()),
+        Some(record) => {
+            RunProgress::fold(jobs, &[Entry { seq: 0, run_id, at: 0, tick: 0, record }]).map_err(SubmitError::from)
         }
     }
 }
@@ -239,16 +323,17 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
         chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age } = message.run;
+        let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
+        metrics::analyses_open(self.open);
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
-        let now = Instant::now();
-        let accepted = now.checked_sub(age).unwrap_or(now);
+        let here = Instant::now();
+        let accepted = here.checked_sub(age).unwrap_or(here);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
+        self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
     }
 }
 
@@ -256,16 +341,7 @@ impl Handler<AnalysisFinished> for AnalysisSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: AnalysisFinished, ctx: &mut Self::Context) {
-        let Some(ended) = self.runs.remove(&message.run_id) else { return };
-        let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
-            runs.running -= 1;
-            runs.queued.pop_front()
-        });
-        self.count_out(&ended.tenant);
-        if let Some(ready) = next {
-            drop(self.journal.append(ready.run.run_id, Record::Begun));
-            self.begin(ready, ctx);
-        }
+        self.on_finished(message.run_id, ctx);
     }
 }
 

@@ -3,29 +3,28 @@
 //! Jobs that ended in an earlier life of the run get no node; what they said is put into their successors' buffers.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix::prelude::*;
 
+use super::decisions::{has_node, said_to};
 use super::messages::InputReady;
 use super::node_actor::{NodeActor, NodeContext};
-use crate::graph::inputs::{EdgeOutcome, InputBuffer};
+use crate::graph::inputs::InputBuffer;
 use crate::graph::{EdgeId, JobGraph, JobIndex};
-use crate::store::{JobPhase, JobProgress};
 
 /// Nodes spawned in one turn: other analyses on the same thread get theirs in between.
 const NODES_PER_TURN: usize = 1024;
 
 /// The part of a graph that is still to be spawned.
 pub(super) struct Wiring {
-    graph: JobGraph,
+    graph: Rc<JobGraph>,
     context: Rc<NodeContext>,
     /// How many of the topological order, counted from its start, are still to come.
     left: usize,
 }
 
 impl Wiring {
-    pub(super) fn new(graph: JobGraph, context: Rc<NodeContext>) -> Self {
+    pub(super) fn new(graph: Rc<JobGraph>, context: Rc<NodeContext>) -> Self {
         let left = graph.len();
         Self { graph, context, left }
     }
@@ -38,7 +37,7 @@ impl Wiring {
         for _ in 0..NODES_PER_TURN.min(self.left) {
             self.left -= 1;
             let job = self.graph.topological()[self.left];
-            if !self.context.before.jobs.get(job).is_some_and(|known| known.phase.is_terminal()) {
+            if has_node(job, &self.context.before) {
                 nodes[job] = Some(self.spawn(job, nodes));
             }
         }
@@ -62,23 +61,10 @@ impl Wiring {
         if self.context.before.ended.is_empty() {
             return;
         }
-        for (edge, from) in self.graph.incoming(job) {
-            if let Some(outcome) = self.context.before.jobs.get(from).and_then(outcome_of)
-                && let Err(error) = inputs.accept(edge, outcome)
-            {
+        for (edge, outcome) in said_to(job, &self.graph, &self.context.before) {
+            if let Err(error) = inputs.accept(edge, outcome) {
                 log::error!("run={} job={job}: {error}", self.context.run.run_id);
             }
         }
-    }
-}
-
-/// What a job that has ended says along its edges.
-fn outcome_of(job: &JobProgress) -> Option<EdgeOutcome> {
-    match (job.phase, &job.success) {
-        (JobPhase::Succeeded, Some(success)) => Some(EdgeOutcome::Succeeded(Arc::clone(&success.output))),
-        (JobPhase::Failed, _) => Some(EdgeOutcome::Failed),
-        (JobPhase::Skipped, _) => Some(EdgeOutcome::Skipped),
-        (JobPhase::Cancelled, _) => Some(EdgeOutcome::Cancelled),
-        (JobPhase::Succeeded, None) | (JobPhase::Waiting | JobPhase::Starting | JobPhase::Running, _) => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::chaos::{self, Bug};
 use crate::playbook::When;
 
 /// Where a job's result is, handed to its successors.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobOutput {
     /// The job that produced it; a data-sink or visualization hands on its own input with the job that made it.
     pub producer: JobIndex,
@@ -20,7 +20,7 @@ pub struct JobOutput {
 }
 
 /// How a predecessor ended, as told along one edge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EdgeOutcome {
     /// It succeeded, this is its result.
     Succeeded(Arc<JobOutput>),
@@ -47,7 +47,7 @@ pub enum InputError {
 const FEW_EDGES: usize = 16;
 
 /// One incoming edge and what it said.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Slot {
     edge: EdgeId,
     from: u32,
@@ -55,7 +55,7 @@ struct Slot {
 }
 
 /// Counts the messages of a job's incoming edges.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InputBuffer {
     /// Sorted by edge, so that a message of a wide join is found by bisection.
     slots: Box<[Slot]>,

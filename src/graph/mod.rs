@@ -2,7 +2,10 @@
 
 pub mod build;
 pub mod inputs;
+pub mod liveness;
+pub mod node;
 pub mod progress;
+pub mod rerun;
 pub mod rules;
 
 use petgraph::Direction;

@@ -6,7 +6,7 @@ use super::JobIndex;
 use crate::playbook::OnFailure;
 
 /// Where a job stands. The last four are terminal and absorb whatever comes later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
     /// Waiting or running: its node knows which.
     Open,
@@ -30,7 +30,7 @@ impl JobState {
 }
 
 /// The four ways a job can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JobEnd {
     /// It has a result.
     Succeeded,
@@ -43,7 +43,7 @@ pub enum JobEnd {
 }
 
 /// How an analysis ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// No job failed.
     Succeeded,
@@ -66,7 +66,7 @@ pub enum GraphAction {
 }
 
 /// The state of every job of one analysis, and the failure policy.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GraphProgress {
     states: Vec<JobState>,
     open: usize,

@@ -1,4 +1,4 @@
-//! The HTTP door: the platform's two endpoints, the API, health. Judges submissions, speaks to the engine through
+//! The HTTP door: the platform's two endpoints, the API, health, metrics. Judges submissions, speaks to the engine through
 //! [`EngineHandle`] and reads the journal; knows no actor.
 
 pub mod api;
@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod error;
 mod health;
+mod metrics;
 mod names;
 mod platform;
 mod submission;
@@ -41,6 +42,8 @@ pub struct Door {
     pub checks: CheckSettings,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Whether `/metrics` wants no token, because only this machine can ask.
+    pub metrics_for_everybody: bool,
     /// Playbooks of runs that were looked at lately.
     pub playbooks: api::PlaybookCache,
 }
@@ -62,6 +65,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         )
         .service(web::resource("/health").route(web::get().to(health::health)).default_service(takes_only("GET")))
         .service(web::resource("/ready").route(web::get().to(health::ready)).default_service(takes_only("GET")))
+        .service(web::resource("/metrics").route(web::get().to(metrics::metrics)).default_service(takes_only("GET")))
         .service(web::scope("/api/v1").configure(api::configure))
         .default_service(web::to(error::no_such_route));
 }

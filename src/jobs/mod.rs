@@ -3,6 +3,7 @@
 //! Recipes know neither actors nor networks. A failing job is a value; nothing here stops an analysis.
 
 mod answers;
+pub mod attach;
 mod automl;
 mod deliver;
 mod follow_ups;
@@ -79,7 +80,7 @@ impl Default for JobSettings {
             job_timeout: Duration::from_secs(86_400),
             store_wait: Duration::from_secs(600),
             delivery_wait: Duration::from_secs(86_400),
-            notice_wait: Duration::from_secs(3_600),
+            notice_wait: Duration::from_secs(86_400),
             function_concurrency: 1,
             function_linger: Duration::from_secs(600),
         }

@@ -71,6 +71,7 @@ fn public_text(job: &Job, failure: &JobFailure) -> String {
         FailureKind::Cancelled => format!("The {title} job was cancelled"),
         FailureKind::StoppedUnexpectedly => format!("The {title} job stopped unexpectedly"),
         FailureKind::NotDurable => format!("The {title} job could not be written down"),
+        FailureKind::Stuck => format!("The {title} job could not go on"),
     }
 }
 

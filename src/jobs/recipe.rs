@@ -10,11 +10,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::answers::{self, ProgressAnswer, StartAnswer};
+use super::attach::{self, Attach};
 use super::function_slots::FunctionSlots;
 use super::pace::{Backoff, poll_delay};
 use super::{JobPorts, JobSettings, paths};
 use crate::chaos::{self, Bug, Point};
 use crate::graph::inputs::JobOutput;
+use crate::metrics;
 use crate::playbook::Job;
 use crate::playbook::job::Service;
 use crate::ports::{
@@ -125,8 +127,7 @@ impl Attempt {
 
     /// The last start that an earlier life of the process intended at a service.
     pub(super) fn known_start(&self, service: Service) -> Option<&KnownStart> {
-        let mut latest_first = self.call.known.iter().rev();
-        latest_first.find(|known| known.service == service && !chaos::seeded(Bug::BlindRepost))
+        attach::known_start(&self.call.known, service)
     }
 
     /// Goes on with a start of an earlier life of the process, by service class (decision 12): what may have happened is
@@ -138,17 +139,14 @@ impl Attempt {
         directory: Option<&str>,
         body: impl Fn(&str) -> Value,
     ) -> Result<Started, JobFailure> {
-        let (service, wire_id) = (known.service, known.wire_id.clone());
-        if known.acknowledged {
-            return Ok(Started { service, wire_id, acknowledged: true });
-        }
-        if let Some(directory) = directory {
+        let (service, wire_id, acknowledged) = (known.service, known.wire_id.clone(), known.acknowledged);
+        if let Some(directory) = directory.filter(|_| !acknowledged) {
             self.make_directory(directory).await?;
         }
-        match service {
-            // an unknown id wedges the only worker of the function service: it is never asked
-            Service::Function => self.start_again(service, path, body).await,
-            Service::Automl => {
+        match attach::attach(known) {
+            Attach::Follow => Ok(Started { service, wire_id, acknowledged }),
+            Attach::StartAgain => self.start_again(service, path, body).await,
+            Attach::AskOnce => {
                 let question = progress_question(path, &wire_id);
                 let answer = self.ports.services.get(service, &question).await.map(|answer| answers::progress(&answer));
                 match answer {
@@ -158,10 +156,6 @@ impl Attempt {
                     Ok(ProgressAnswer::UnknownId | ProgressAnswer::NoVerdict(_) | ProgressAnswer::Unusable(_))
                     | Err(_) => self.start_again(service, path, body).await,
                 }
-            }
-            // following asks first, and sends the same start again only if the service does not know it
-            Service::Cleaning | Service::Join | Service::Ingestion | Service::DataSink | Service::Spark => {
-                Ok(Started { service, wire_id, acknowledged: false })
             }
         }
     }
@@ -176,6 +170,7 @@ impl Attempt {
         let text =
             format!("{} may have got this job twice: nobody knows what became of the first start", service.as_str());
         self.call.log.warn("start-ambiguous", text);
+        metrics::starts_ambiguous(service);
         self.start_under_own_id(service, path, body).await
     }
 

@@ -9,6 +9,7 @@ use super::answers::StartAnswer;
 use super::function_slots;
 use super::paths;
 use super::recipe::{Attempt, Started, missing_input};
+use crate::metrics;
 use crate::playbook::job::Service;
 use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
 
@@ -132,7 +133,7 @@ pub(super) async fn data_sink(attempt: &Attempt) -> Result<JobSuccess, JobFailur
     let success = JobSuccess { output: Arc::clone(&input), details: SuccessDetails::default() };
     if attempt.known_start(Service::DataSink).is_some() {
         // there is nothing to ask, and a second message would sink the data twice
-        attempt.call.log.warn("outcome-unknown", "nobody knows whether the data sink was told".to_owned());
+        sink_outcome_unknown(attempt, "nobody knows whether the data sink was told");
         return Ok(success);
     }
     let database = &attempt.call.run.playbook.database_id;
@@ -143,7 +144,13 @@ pub(super) async fn data_sink(attempt: &Attempt) -> Result<JobSuccess, JobFailur
     match attempt.post(Service::DataSink, "data-sink", &body).await? {
         Some(StartAnswer::Started | StartAnswer::KnownId) => attempt.call.log.acknowledged(Service::DataSink),
         Some(StartAnswer::Refused(text)) => attempt.call.log.warn("data-sink-refused", text),
-        None => attempt.call.log.warn("outcome-unknown", "the data sink's answer was lost".to_owned()),
+        None => sink_outcome_unknown(attempt, "the data sink's answer was lost"),
     }
     Ok(success)
+}
+
+/// The analysis goes on all the same (decision 12); it is counted and visible.
+fn sink_outcome_unknown(attempt: &Attempt, text: &str) {
+    attempt.call.log.warn("outcome-unknown", text.to_owned());
+    metrics::outcome_unknown(Service::DataSink);
 }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::arguments::{read_kind, read_title};
 use super::blob::check_storable;
 use super::job::RawJob;
-use super::options::{check_retry, read_timeout, read_when};
+use super::options::{read_retry, read_timeout, read_when};
 use super::wire::{Reader, Reference};
-use super::{Job, JobId, JobKind, OnFailure, Step, When};
+use super::{Job, JobId, JobKind, OnFailure, Retry, Step, When};
 
 /// Members of a job with number rules of their own.
 const OWN_NUMBERS: [&str; 2] = ["id", "step"];
@@ -24,6 +24,7 @@ pub(super) struct JobDraft<'a> {
     pub(super) title: Option<&'static str>,
     pub(super) kind: Option<JobKind>,
     timeout: Option<Duration>,
+    retry: Option<Box<Retry>>,
     when: When,
     raw: Option<&'a Map<String, Value>>,
 }
@@ -38,6 +39,7 @@ impl JobDraft<'_> {
             inputs: inputs.to_vec(),
             next: next.to_vec(),
             timeout: self.timeout,
+            retry: self.retry,
             when: self.when,
             raw: RawJob::new(self.raw?.clone()),
         })
@@ -57,10 +59,10 @@ pub(super) fn read_job<'d>(job: &mut Reader<'d, '_>, on_failure: OnFailure) -> J
         title,
         kind: title.and_then(|title| read_kind(title, job)),
         timeout: read_timeout(job),
+        retry: read_retry(job),
         when: read_when(job, on_failure),
         raw: Some(job.object),
     };
-    check_retry(job);
     check_storable(job.object, &job.at, &OWN_NUMBERS, job.findings);
     draft
 }

@@ -102,6 +102,7 @@ fn playbook(
         inputs: Vec::new(),
         next: Vec::new(),
         timeout: None,
+        retry: None,
         when: When::AllSuccess,
         // Nothing of an ingestion is stored as `job-json`, and the document carries the token.
         raw: RawJob::default(),

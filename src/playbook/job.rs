@@ -21,10 +21,30 @@ pub struct Job {
     pub next: Vec<usize>,
     /// Overrides the configured time limit of a job (member `timeout-s`).
     pub timeout: Option<Duration>,
+    /// How often the job is tried (member `retry`); once when absent. Boxed, because few jobs have one.
+    pub retry: Option<Box<Retry>>,
     /// When the job starts, given the outcomes of its predecessors.
     pub when: When,
     /// The job object as received, key order kept: it is stored as `job-json` (contract section 5) and read by nobody here.
     pub raw: RawJob,
+}
+
+/// How often a job is tried, and how long it waits in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all, 1 or more.
+    pub attempts: u32,
+    /// Longest wait before the second attempt; doubles with each further one.
+    pub backoff: Duration,
+    /// No wait is longer than this.
+    pub max_backoff: Duration,
+}
+
+impl Default for Retry {
+    /// One attempt; whoever asks for more and says nothing about waits gets one second, doubling up to a minute.
+    fn default() -> Self {
+        Self { attempts: 1, backoff: Duration::from_secs(1), max_backoff: Duration::from_secs(60) }
+    }
 }
 
 /// A job object as received. Opaque on purpose: what the program needs of it is in the typed members of [`Job`].
@@ -201,6 +221,17 @@ pub enum Service {
 }
 
 impl Service {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Service::Cleaning,
+        Service::Join,
+        Service::Function,
+        Service::Automl,
+        Service::Ingestion,
+        Service::DataSink,
+        Service::Spark,
+    ];
+
     /// Stable name for the journal, limits and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -216,10 +247,7 @@ impl Service {
 
     /// The service of a stable name.
     pub fn parse(name: &str) -> Option<Self> {
-        use Service::{Automl, Cleaning, DataSink, Function, Ingestion, Join, Spark};
-        [Cleaning, Join, Function, Automl, Ingestion, DataSink, Spark]
-            .into_iter()
-            .find(|service| service.as_str() == name)
+        Self::ALL.into_iter().find(|service| service.as_str() == name)
     }
 
     /// Whether job ids sent there may carry an attempt suffix (`decisions` 11: Spark jobs and data-sink keep the plain id).

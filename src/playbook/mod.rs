@@ -31,7 +31,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use ids::{AnalysisId, JobId, Step, TenantId};
-pub use job::{Job, JobKind, MlArgs, MlTask, When};
+pub use job::{Job, JobKind, MlArgs, MlTask, Retry, When};
 pub use problem::Problem;
 
 /// A checked analysis: every job, reference, name and argument in it is usable as it is.
@@ -86,7 +86,7 @@ pub struct Options {
 }
 
 /// What the failure of one job means for the rest of its analysis.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OnFailure {
     /// Nothing starts any more and running jobs are told to stop (the platform's behaviour).
     #[default]

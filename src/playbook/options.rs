@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::text::{did_you_mean, shown};
 use super::wire::Reader;
-use super::{OnFailure, Options, When};
+use super::{OnFailure, Options, Retry, When};
 
 /// Longest time limit: ten years, in seconds.
 const LONGEST_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
@@ -55,13 +55,17 @@ pub(super) fn read_when(job: &mut Reader<'_, '_>, on_failure: OnFailure) -> When
     when
 }
 
-/// Checks the member `retry` of a job, which is not acted upon yet.
-pub(super) fn check_retry(job: &mut Reader<'_, '_>) {
-    let Some(mut reader) = inner(job, "retry") else { return };
-    whole(&mut reader, "attempts", MOST_ATTEMPTS);
-    seconds(&mut reader, "backoff-s", true);
-    seconds(&mut reader, "max-backoff-s", true);
-    job.warning("retry-not-yet", "retry", "`retry` is not acted upon yet: the job is tried once".to_owned(), "");
+/// Reads the member `retry` of a job; boxed, because few jobs have one.
+pub(super) fn read_retry(job: &mut Reader<'_, '_>) -> Option<Box<Retry>> {
+    let mut reader = inner(job, "retry")?;
+    let default = Retry::default();
+    Some(Box::new(Retry {
+        attempts: whole(&mut reader, "attempts", MOST_ATTEMPTS)
+            .and_then(|attempts| u32::try_from(attempts).ok())
+            .unwrap_or(default.attempts),
+        backoff: seconds(&mut reader, "backoff-s", true).unwrap_or(default.backoff),
+        max_backoff: seconds(&mut reader, "max-backoff-s", true).unwrap_or(default.max_backoff),
+    }))
 }
 
 /// The reader of a member that must be an object when it is there.
@@ -144,7 +148,7 @@ mod tests {
         let options = read_options(&mut reader);
         let timeout = read_timeout(&mut reader);
         let when = read_when(&mut reader, options.on_failure);
-        check_retry(&mut reader);
+        read_retry(&mut reader);
         let (problems, warnings) = findings.sorted(object);
         (options, timeout, when, problems.iter().chain(&warnings).map(|found| found.code).collect())
     }
@@ -170,7 +174,25 @@ mod tests {
         assert_eq!(options.on_failure, OnFailure::Continue);
         assert_eq!((options.deadline, options.max_parallel), (Some(Duration::from_secs(60)), Some(3)));
         assert_eq!((timeout, when), (Some(Duration::from_millis(500)), When::OneFailed));
-        assert_eq!(codes, ["retry-not-yet"]);
+        assert_eq!(codes, [""; 0]);
+    }
+
+    #[test]
+    fn a_retry_is_read_and_its_absence_means_one_attempt() {
+        let retry = |value: Value| {
+            let (mut findings, settings) = (Findings::default(), CheckSettings::default());
+            let object = value.as_object().unwrap();
+            let mut reader = Reader { object, at: String::new(), settings: &settings, findings: &mut findings };
+            read_retry(&mut reader)
+        };
+        assert_eq!(retry(json!({})), None);
+        let all = retry(json!({"retry": {"attempts": 3, "backoff-s": 0, "max-backoff-s": 1.5}}));
+        let expected = Retry { attempts: 3, backoff: Duration::ZERO, max_backoff: Duration::from_millis(1500) };
+        assert_eq!(all.as_deref(), Some(&expected));
+        assert_eq!(
+            retry(json!({"retry": {"attempts": 2}})).as_deref(),
+            Some(&Retry { attempts: 2, ..Retry::default() })
+        );
     }
 
     #[test]

@@ -9,8 +9,10 @@ mod world;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::clock::Instant;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,6 +32,12 @@ pub use world::{
 pub trait JobRunner {
     /// Does one attempt of one job, to its end. The future may be dropped at any await when the job is stopped.
     fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>>;
+
+    /// Tells the services that an attempt was started at that it is not wanted any more, within a time limit of its own.
+    /// Resolves to whether every one of them has stopped for certain: never, where there is no way to tell them.
+    fn cancel(&self, _attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
+        futures::future::ready(false).boxed_local()
+    }
 
     /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;
@@ -58,6 +66,12 @@ pub struct RunSpec {
 }
 
 impl RunSpec {
+    /// How log lines name the run.
+    pub fn log_prefix(&self) -> String {
+        let playbook = &self.playbook;
+        format!("tenant={} {}={} run={}", playbook.tenant, playbook.space.as_str(), playbook.id, self.number)
+    }
+
     /// The job at an index. *Panics* never: indices come from the same playbook.
     pub fn job(&self, index: JobIndex) -> &Job {
         &self.playbook.jobs[index]
@@ -76,12 +90,39 @@ pub struct JobCall {
     pub inputs: Vec<Arc<JobOutput>>,
     /// What this attempt had intended before the process was last started; empty in the first life of the process.
     pub known: Vec<KnownStart>,
+    /// How much of its time limit earlier lives of the process have spent on this attempt.
+    pub spent: Duration,
+    /// What the service had said by itself before the process was last started.
+    pub callback: Option<CallbackVerdict>,
     /// Where the attempt writes down what it is about to do.
     pub log: Rc<dyn AttemptLog>,
 }
 
+/// An attempt that is not wanted any more.
+pub struct CancelledAttempt {
+    /// The run it belongs to.
+    pub run: Rc<RunSpec>,
+    /// Which job.
+    pub job: JobIndex,
+    /// Every start that was intended for it, in order.
+    pub starts: Vec<KnownStart>,
+}
+
+/// What a service says by itself about a job (decision 28).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum CallbackVerdict {
+    /// It is done.
+    Complete,
+    /// It has failed.
+    Error {
+        /// The service's words, cut and without control characters.
+        message: String,
+    },
+}
+
 /// A start that was intended, durably, by an earlier life of the process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KnownStart {
     /// Which attempt.
     pub attempt: u32,
@@ -106,6 +147,12 @@ pub trait AttemptLog {
     /// The service has answered the start. Written, not awaited.
     fn acknowledged(&self, service: Service);
 
+    /// The service does not answer any more; the job is not failed by that. Written, not awaited.
+    fn lost_contact(&self, why: String);
+
+    /// The service answers again. Written, not awaited.
+    fn regained_contact(&self);
+
     /// Something odd that fails nothing, for the history.
     fn warn(&self, code: &'static str, text: String);
 }
@@ -129,7 +176,7 @@ impl SuccessDetails {
 }
 
 /// A job's result.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobSuccess {
     /// Handed to the successors.
     pub output: Arc<JobOutput>,
@@ -138,7 +185,7 @@ pub struct JobSuccess {
 }
 
 /// What was learned while a job ran and is stored with its completion, so that its records can be written at any later time.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SuccessDetails {
     /// Parameters that AutoML chose: they replace `params` in `job-json`.
@@ -153,7 +200,7 @@ pub struct SuccessDetails {
 }
 
 /// Why an attempt failed. A value that travels in messages, never an error to be propagated through an actor.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct JobFailure {
     /// What sort of thing happened.
@@ -170,7 +217,7 @@ impl JobFailure {
 }
 
 /// The sorts of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// The service reported an error for this job.
@@ -193,4 +240,22 @@ pub enum FailureKind {
     StoppedUnexpectedly,
     /// The journal cannot be written.
     NotDurable,
+    /// The analysis could not go on by itself, and the journal does not say how it could.
+    Stuck,
+}
+
+impl FailureKind {
+    /// Whether another attempt may end better: not when nothing was wrong with the attempt itself.
+    pub fn is_worth_a_retry(self) -> bool {
+        match self {
+            FailureKind::ServiceError
+            | FailureKind::Unreachable
+            | FailureKind::TimedOut
+            | FailureKind::BadAnswer
+            | FailureKind::OutcomeUnknown
+            | FailureKind::Store
+            | FailureKind::StoppedUnexpectedly => true,
+            FailureKind::MissingInput | FailureKind::Cancelled | FailureKind::NotDurable | FailureKind::Stuck => false,
+        }
+    }
 }

@@ -1,131 +1,22 @@
 //! The state of a run as the fold of its records: what the API shows and what recovery starts from.
 
+mod job;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Serialize;
+pub use job::{JobPhase, JobProgress};
 
-use super::record::{Cause, Entry, Lane, Record, RunOutcome};
+use super::record::{Cause, Entry, Lane, Record, ReusedJob, RunOutcome};
 use super::{JournalError, Millis};
 use crate::graph::inputs::JobOutput;
 use crate::playbook::job::Service;
-use crate::ports::{JobFailure, JobSuccess, KnownStart};
-
-/// Where a job stands according to the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobPhase {
-    /// Nothing was intended yet.
-    Waiting,
-    /// An intent is durable, the service has not answered.
-    Starting,
-    /// The service has answered the start.
-    Running,
-    /// Ended well.
-    Succeeded,
-    /// Ended badly.
-    Failed,
-    /// Never started.
-    Skipped,
-    /// Stopped while running.
-    Cancelled,
-}
-
-impl JobPhase {
-    /// Every phase in the order of a job's life.
-    pub const ALL: [JobPhase; 7] = [
-        JobPhase::Waiting,
-        JobPhase::Starting,
-        JobPhase::Running,
-        JobPhase::Succeeded,
-        JobPhase::Failed,
-        JobPhase::Skipped,
-        JobPhase::Cancelled,
-    ];
-
-    /// Whether nothing can change it any more.
-    pub fn is_terminal(self) -> bool {
-        self >= JobPhase::Succeeded
-    }
-
-    /// The word used in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            JobPhase::Waiting => "waiting",
-            JobPhase::Starting => "starting",
-            JobPhase::Running => "running",
-            JobPhase::Succeeded => "succeeded",
-            JobPhase::Failed => "failed",
-            JobPhase::Skipped => "skipped",
-            JobPhase::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// One job of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobProgress {
-    /// Where it stands.
-    pub phase: JobPhase,
-    /// Attempts begun, 0 while waiting.
-    pub attempt: u32,
-    /// What was intended last, by (service, wire id); recovery asks there first.
-    pub intents: Vec<KnownStart>,
-    /// Its result, once it succeeded.
-    pub success: Option<JobSuccess>,
-    /// Why it failed.
-    pub failure: Option<JobFailure>,
-    /// When its first attempt was intended.
-    pub started_at: Option<Millis>,
-    /// When it ended.
-    pub finished_at: Option<Millis>,
-}
-
-impl JobProgress {
-    fn waiting() -> Self {
-        Self {
-            phase: JobPhase::Waiting,
-            attempt: 0,
-            intents: Vec::new(),
-            success: None,
-            failure: None,
-            started_at: None,
-            finished_at: None,
-        }
-    }
-
-    fn prepares(&mut self, attempt: u32, at: Millis) {
-        self.phase = JobPhase::Starting;
-        self.attempt = self.attempt.max(attempt);
-        self.started_at.get_or_insert(at);
-    }
-
-    fn intended(&mut self, start: KnownStart, at: Millis) {
-        // the Spark component answers only when it has finished: from the intent on its job counts as running
-        self.phase = if start.service == Service::Spark { JobPhase::Running } else { JobPhase::Starting };
-        self.attempt = self.attempt.max(start.attempt);
-        self.started_at.get_or_insert(at);
-        let known = self.intents.iter().any(|known| known.service == start.service && known.wire_id == start.wire_id);
-        if !known {
-            self.intents.push(start);
-        }
-    }
-
-    fn acknowledged(&mut self, attempt: u32, service: &str) {
-        self.phase = JobPhase::Running;
-        let mut latest_first = self.intents.iter_mut().rev();
-        if let Some(known) = latest_first.find(|known| known.attempt == attempt && known.service.as_str() == service) {
-            known.acknowledged = true;
-        }
-    }
-
-    fn end(&mut self, phase: JobPhase, at: Millis) {
-        self.phase = phase;
-        self.finished_at = Some(at);
-    }
-}
+use crate::ports::{JobSuccess, KnownStart};
 
 /// A whole run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunProgress {
     /// Every job by its index.
     pub jobs: Vec<JobProgress>,
@@ -133,6 +24,14 @@ pub struct RunProgress {
     pub ended: Vec<usize>,
     /// How the run ended, if it did.
     pub finished: Option<Finished>,
+    /// Number of the run that it repeats, if it repeats one.
+    pub rerun_of: Option<u32>,
+    /// Whether somebody has asked that it ends.
+    pub cancel_asked: bool,
+    /// Since when it is paused, by the journal's clock.
+    pub paused_since: Option<Millis>,
+    /// How long it was paused before that.
+    pub paused_before: Duration,
     /// Oddities of the run, in order.
     pub warnings: Vec<RunWarning>,
     /// Deliveries that have left or were given up.
@@ -142,7 +41,7 @@ pub struct RunProgress {
 }
 
 /// Something odd that failed nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunWarning {
     /// The job it is about, if any.
     pub job: Option<usize>,
@@ -153,7 +52,7 @@ pub struct RunWarning {
 }
 
 /// The end of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finished {
     /// How.
     pub outcome: RunOutcome,
@@ -166,7 +65,7 @@ pub struct Finished {
 }
 
 /// How far the outbox has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Delivered {
     /// Number of the last record delivered.
     pub records: u32,
@@ -181,6 +80,10 @@ impl RunProgress {
             jobs: vec![JobProgress::waiting(); jobs],
             ended: Vec::new(),
             finished: None,
+            rerun_of: None,
+            cancel_asked: false,
+            paused_since: None,
+            paused_before: Duration::ZERO,
             warnings: Vec::new(),
             delivered: Delivered::default(),
             settled: false,
@@ -205,32 +108,28 @@ impl RunProgress {
 
     /// Applies one entry. Applying it again changes nothing; terminal jobs stay as they are.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let Entry { at, seq, .. } = *entry;
         match &entry.record {
             Record::Accepted | Record::Queued | Record::Begun => {}
-            Record::JobStarting { job, attempt, service, wire_id, details } => {
-                let start = KnownStart {
-                    attempt: *attempt,
-                    service: Service::parse(service)
-                        .ok_or_else(|| JournalError::Read(format!("record {seq} names the service {service}")))?,
-                    wire_id: wire_id.clone(),
-                    acknowledged: false,
-                    details: details.clone(),
-                };
-                if let Some(job) = self.open_job(*job, seq)? {
-                    job.intended(start, at);
+            Record::Rerun { of, reused } => {
+                self.rerun_of = Some(*of);
+                for reused in reused {
+                    self.reuse(reused, entry)?;
                 }
             }
-            Record::JobPreparing { job, attempt } => {
-                if let Some(job) = self.open_job(*job, seq)? {
-                    job.prepares(*attempt, at);
+            Record::PauseAsked => self.paused_since = self.paused_since.or(Some(entry.tick)),
+            Record::ResumeAsked => {
+                if let Some(since) = self.paused_since.take() {
+                    self.paused_before += Duration::from_millis((entry.tick - since).max(0).unsigned_abs());
                 }
             }
-            Record::JobStartAcknowledged { job, attempt, service } => {
-                if let Some(job) = self.open_job(*job, seq)? {
-                    job.acknowledged(*attempt, service);
-                }
+            Record::CancelAsked => self.cancel_asked = true,
+            Record::Warning { job, code, text } => self.warn(*job, code, text.clone()),
+            Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
+                let at = entry.at;
+                self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
             }
+            Record::Delivered { lane, number, given_up } => self.deliver(*lane, *number, given_up.as_deref()),
+            Record::Settled => self.settled = true,
             Record::JobSucceeded { job, attempt, producer, path, details } => {
                 let output = Arc::new(JobOutput { producer: *producer, path: path.clone() });
                 let success = JobSuccess { output, details: details.clone() };
@@ -246,34 +145,60 @@ impl RunProgress {
             Record::JobSkipped { job } => {
                 self.end_job(*job, JobPhase::Skipped, 0, entry)?;
             }
-            Record::JobCancelled { job, attempt } => {
-                self.end_job(*job, JobPhase::Cancelled, *attempt, entry)?;
-            }
-            Record::Warning { job, code, text } => {
-                self.warnings.push(RunWarning { job: *job, code: code.clone(), text: text.clone() });
-            }
-            Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
-                self.finish(Finished { outcome: *outcome, cause: cause.clone(), elapsed_ms: *elapsed_ms, at });
-            }
-            Record::Delivered { lane, number, given_up } => {
-                if let Some(why) = given_up {
-                    let what = format!("{} {number} was given up: {why}", lane.noun());
-                    self.warnings.push(RunWarning { job: None, code: "delivery-given-up".to_owned(), text: what });
+            Record::JobCancelled { job, attempt, may_still_run } => {
+                if let Some(job) = self.end_job(*job, JobPhase::Cancelled, *attempt, entry)? {
+                    job.may_still_run = *may_still_run;
                 }
-                let done = match lane {
-                    Lane::Records => &mut self.delivered.records,
-                    Lane::Notices => &mut self.delivered.notices,
-                };
-                *done = (*done).max(*number);
             }
-            Record::Settled => self.settled = true,
+            Record::JobPreparing { job, .. }
+            | Record::JobStarting { job, .. }
+            | Record::JobStartAcknowledged { job, .. }
+            | Record::JobLostContact { job, .. }
+            | Record::JobContactRegained { job, .. }
+            | Record::CallbackReceived { job, .. }
+            | Record::JobRetrying { job, .. } => {
+                if let Some(job) = self.open_job(*job, entry.seq)? {
+                    advance(job, entry)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// How long the run has been paused in all by `now`, which is a time of the journal's clock.
+    pub fn pauses(&self, now: Millis) -> Duration {
+        let pausing = self.paused_since.map_or(0, |since| (now - since).max(0).unsigned_abs());
+        self.paused_before + Duration::from_millis(pausing)
     }
 
     /// Number of jobs in each phase.
     pub fn count(&self, phase: JobPhase) -> usize {
         self.jobs.iter().filter(|job| job.phase == phase).count()
+    }
+
+    fn reuse(&mut self, reused: &ReusedJob, entry: &Entry) -> Result<(), JournalError> {
+        let output = Arc::new(JobOutput { producer: reused.producer, path: reused.path.clone() });
+        let success = JobSuccess { output, details: reused.details.clone() };
+        if let Some(job) = self.end_job(reused.job, JobPhase::Succeeded, 0, entry)? {
+            job.success = Some(success);
+            job.reused = true;
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, job: Option<usize>, code: &str, text: String) {
+        self.warnings.push(RunWarning { job, code: code.to_owned(), text });
+    }
+
+    fn deliver(&mut self, lane: Lane, number: u32, given_up: Option<&str>) {
+        if let Some(why) = given_up {
+            self.warn(None, "delivery-given-up", format!("{} {number} was given up: {why}", lane.noun()));
+        }
+        let done = match lane {
+            Lane::Records => &mut self.delivered.records,
+            Lane::Notices => &mut self.delivered.notices,
+        };
+        *done = (*done).max(number);
     }
 
     /// Jobs that never started end as skipped, jobs that had started as cancelled: nothing runs after the end.
@@ -284,7 +209,9 @@ impl RunProgress {
         for job in &mut self.jobs {
             match job.phase {
                 JobPhase::Waiting => job.end(JobPhase::Skipped, finished.at),
-                JobPhase::Starting | JobPhase::Running => job.end(JobPhase::Cancelled, finished.at),
+                JobPhase::Starting | JobPhase::Running | JobPhase::LostContact | JobPhase::Retrying => {
+                    job.end(JobPhase::Cancelled, finished.at);
+                }
                 JobPhase::Succeeded | JobPhase::Failed | JobPhase::Skipped | JobPhase::Cancelled => {}
             }
         }
@@ -315,66 +242,27 @@ impl RunProgress {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ports::{FailureKind, SuccessDetails};
-
-    fn entries(records: Vec<Record>) -> Vec<Entry> {
-        (1..).zip(records).map(|(seq, record)| Entry { seq, run_id: 1, at: 10 * seq as Millis, record }).collect()
-    }
-
-    fn starting(job: usize) -> Record {
-        Record::JobStarting {
-            job,
-            attempt: 1,
-            service: "cleaning".into(),
-            wire_id: "7".into(),
-            details: SuccessDetails::default(),
+/// What a record says about a job that has not ended by it.
+fn advance(job: &mut JobProgress, entry: &Entry) -> Result<(), JournalError> {
+    match &entry.record {
+        Record::JobPreparing { attempt, .. } => job.prepares(*attempt, entry),
+        Record::JobStarting { attempt, service, wire_id, details, .. } => {
+            let unknown = || JournalError::Read(format!("record {} names the service {service}", entry.seq));
+            let start = KnownStart {
+                attempt: *attempt,
+                service: Service::parse(service).ok_or_else(unknown)?,
+                wire_id: wire_id.clone(),
+                acknowledged: false,
+                details: details.clone(),
+            };
+            job.intended(start, entry);
         }
+        Record::JobStartAcknowledged { attempt, service, .. } => job.acknowledged(*attempt, service),
+        Record::JobLostContact { attempt, .. } => job.lost_contact(*attempt),
+        Record::JobContactRegained { attempt, .. } => job.regained_contact(*attempt),
+        Record::CallbackReceived { attempt, verdict, .. } => job.called_back(*attempt, verdict),
+        Record::JobRetrying { attempt, failure, wait_ms, .. } => job.retries(*attempt, failure, *wait_ms, entry),
+        _ => {}
     }
-
-    fn success(job: usize) -> Record {
-        Record::JobSucceeded { job, attempt: 1, producer: job, path: "t/x".into(), details: SuccessDetails::default() }
-    }
-
-    #[test]
-    fn a_job_goes_through_its_phases() {
-        let ack = Record::JobStartAcknowledged { job: 0, attempt: 1, service: "cleaning".into() };
-        let all = entries(vec![Record::Accepted, starting(0), ack, success(0)]);
-        let phases: Vec<_> =
-            (1..=4).map(|upto| RunProgress::fold(1, &all[..upto]).expect("valid records").jobs[0].phase).collect();
-        assert_eq!(phases, [JobPhase::Waiting, JobPhase::Starting, JobPhase::Running, JobPhase::Succeeded]);
-    }
-
-    #[test]
-    fn folding_everything_twice_changes_nothing() {
-        let all = entries(vec![Record::Accepted, starting(0), success(0), starting(1)]);
-        let once = RunProgress::fold(2, &all).expect("valid records");
-        let twice = RunProgress::fold(2, &[all.clone(), all].concat()).expect("valid records");
-        assert_eq!(once, twice);
-    }
-
-    #[test]
-    fn the_end_of_a_run_ends_its_open_jobs() {
-        let failure = JobFailure::new(FailureKind::ServiceError, "no");
-        let failed = Record::JobFailed { job: 0, attempt: 1, failure: failure.clone() };
-        let cause = Some(Cause { step: Some("1".into()), failure });
-        let end = Record::AnalysisFinished { outcome: RunOutcome::Failed, cause, elapsed_ms: 5 };
-        let progress =
-            RunProgress::fold(3, &entries(vec![starting(0), starting(1), failed, end])).expect("valid records");
-        let phases: Vec<_> = progress.jobs.iter().map(|job| job.phase).collect();
-        assert_eq!(phases, [JobPhase::Failed, JobPhase::Cancelled, JobPhase::Skipped]);
-    }
-
-    #[test]
-    fn records_read_back_as_written() {
-        let text = serde_json::to_string(&success(3)).expect("serializes");
-        assert_eq!(serde_json::from_str::<Record>(&text).expect("parses"), success(3));
-    }
-
-    #[test]
-    fn a_record_of_an_unknown_job_is_an_error_not_a_panic() {
-        assert!(RunProgress::fold(1, &entries(vec![starting(4)])).is_err());
-    }
+    Ok(())
 }

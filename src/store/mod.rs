@@ -3,11 +3,13 @@
 //! The port is [`Journal`] (writing) and [`History`] (reading); nothing above this folder may assume a single machine.
 //! The implementation is SQLite behind one writer thread with group commit (`sqlite`, [`writer`], [`reader`]).
 
+mod clock;
 pub mod documents;
 pub mod fold;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+mod schema;
 mod sqlite;
 mod submission;
 pub mod writer;
@@ -27,7 +29,7 @@ pub use writer::SqliteJournal;
 
 use crate::playbook::Space;
 
-/// Milliseconds since the epoch.
+/// Milliseconds: since the epoch for people, since some beginning for decisions, or between two moments.
 pub type Millis = i64;
 
 /// The writing side.
@@ -38,6 +40,13 @@ pub trait Journal: Send + Sync {
     /// Writes a record of a run. Records of one caller keep their order; dropping the receipt does not undo anything.
     /// After a record that could not be written, all later ones of its run are refused: its records have no gaps.
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64>;
+
+    /// Everything that was written about a run, in order, up to the last record that was queued before this call at least.
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>>;
+
+    /// The present moment on the journal's own clock, which only goes forward, over restarts too. Its zero means nothing:
+    /// only differences to other ticks do.
+    fn tick(&self) -> Millis;
 
     /// Whether the last thing that was to be written could be.
     fn is_healthy(&self) -> bool {
@@ -66,6 +75,8 @@ pub struct Submission {
     pub at: Millis,
     /// Whether there is room for a new run; one that is there already needs none.
     pub has_room: bool,
+    /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.
+    pub rerun: Option<Record>,
 }
 
 /// The id of a job that is sent to a service.

@@ -110,15 +110,7 @@ impl History for SqliteHistory {
     }
 
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
-        self.read(|db| {
-            db.prepare_cached("SELECT seq, at, record FROM journal WHERE run_id = ?1 ORDER BY seq")?
-                .query_map([run_id], |row| {
-                    let text: String = row.get(2)?;
-                    let record = serde_json::from_str(&text).map_err(|error| conversion(2, error))?;
-                    Ok(Entry { seq: row.get::<_, i64>(0)? as u64, run_id, at: row.get(1)?, record })
-                })?
-                .collect()
-        })
+        self.read(|db| entries(db, run_id))
     }
 
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
@@ -141,6 +133,17 @@ impl History for SqliteHistory {
                 .collect()
         })
     }
+}
+
+/// Everything that was written about a run, in order.
+pub(super) fn entries(db: &Connection, run_id: i64) -> rusqlite::Result<Vec<Entry>> {
+    db.prepare_cached("SELECT seq, at, coalesce(tick, at), record FROM journal WHERE run_id = ?1 ORDER BY seq")?
+        .query_map([run_id], |row| {
+            let text: String = row.get(3)?;
+            let record = serde_json::from_str(&text).map_err(|error| conversion(3, error))?;
+            Ok(Entry { seq: row.get::<_, i64>(0)? as u64, run_id, at: row.get(1)?, tick: row.get(2)?, record })
+        })?
+        .collect()
 }
 
 fn run_summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {

@@ -3,27 +3,38 @@
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
-use crate::ports::{JobFailure, SuccessDetails};
+use crate::metrics;
+use crate::ports::{CallbackVerdict, JobFailure, SuccessDetails};
 
 /// A record with its place and time.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Position in the journal; grows over all runs.
     pub seq: u64,
     /// The run it belongs to.
     pub run_id: i64,
-    /// Wall-clock time.
+    /// Wall-clock time, for people.
     pub at: Millis,
+    /// Time on the journal's own clock ([`Journal::tick`](super::Journal::tick)), for decisions.
+    pub tick: Millis,
     /// What happened.
     pub record: Record,
 }
 
 /// What can happen to a run. Jobs are named by their index in the playbook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Record {
     /// The submission is accepted; document and ids are in the run's own row.
     Accepted,
+    /// The run repeats an earlier one of the same document; stands in the place of `Accepted`.
+    Rerun {
+        /// Number of the run that it repeats.
+        of: u32,
+        /// What it takes over from there: these jobs are not done again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reused: Vec<ReusedJob>,
+    },
     /// The run waits until another one of its tenant has ended.
     Queued,
     /// The run's actors begin after a wait, or again after a start of the process; otherwise they begin with `Accepted`.
@@ -57,6 +68,42 @@ pub enum Record {
         attempt: u32,
         /// Name of the service.
         service: String,
+    },
+    /// The service does not answer questions about the job any more; it may be at work all the same.
+    JobLostContact {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// What was seen.
+        why: String,
+    },
+    /// The service answers questions about the job again.
+    JobContactRegained {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The service has said by itself how the job ended.
+    CallbackReceived {
+        /// Which job.
+        job: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// What it said.
+        verdict: CallbackVerdict,
+    },
+    /// An attempt has failed, and the job is tried again after a wait.
+    JobRetrying {
+        /// Which job.
+        job: usize,
+        /// The attempt that failed.
+        attempt: u32,
+        /// Why.
+        failure: JobFailure,
+        /// From this record until the next attempt may begin.
+        wait_ms: Millis,
     },
     /// The job has a result.
     JobSucceeded {
@@ -92,7 +139,16 @@ pub enum Record {
         job: usize,
         /// Which attempt.
         attempt: u32,
+        /// Whether its service may be at work all the same: it has no way to be told, or did not say that it stopped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_still_run: bool,
     },
+    /// Somebody has asked that nothing more starts until further notice.
+    PauseAsked,
+    /// Somebody has asked that a paused run goes on.
+    ResumeAsked,
+    /// Somebody has asked that the run ends now.
+    CancelAsked,
     /// Something odd that failed nothing.
     Warning {
         /// The job it is about, if any.
@@ -127,8 +183,23 @@ pub enum Record {
     Settled,
 }
 
+/// A result that a run takes over from an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReusedJob {
+    /// Which job.
+    pub job: usize,
+    /// The job that made the output, itself for most kinds.
+    pub producer: usize,
+    /// *Shape*: `<bucket>/<key>` without a final slash.
+    pub path: String,
+    /// What was learned while it ran.
+    #[serde(flatten)]
+    pub details: SuccessDetails,
+}
+
 /// The two lanes of an analysis' outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lane {
     /// Documents and objects.
@@ -147,15 +218,26 @@ impl Lane {
     }
 }
 
+impl From<Lane> for metrics::OutboxLane {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Records => Self::Records,
+            Lane::Notices => Self::Notices,
+        }
+    }
+}
+
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunOutcome {
     /// Every job ended well.
     Succeeded,
     /// A job failed.
     Failed,
-    /// Stopped from outside: its deadline passed or the process ended.
+    /// Somebody has cancelled it.
+    Cancelled,
+    /// Its deadline passed.
     Stopped,
 }
 
@@ -165,13 +247,25 @@ impl RunOutcome {
         match self {
             RunOutcome::Succeeded => "succeeded",
             RunOutcome::Failed => "failed",
+            RunOutcome::Cancelled => "cancelled",
             RunOutcome::Stopped => "stopped",
         }
     }
 }
 
+impl From<RunOutcome> for metrics::Outcome {
+    fn from(outcome: RunOutcome) -> Self {
+        match outcome {
+            RunOutcome::Succeeded => Self::Succeeded,
+            RunOutcome::Failed => Self::Failed,
+            RunOutcome::Cancelled => Self::Cancelled,
+            RunOutcome::Stopped => Self::Stopped,
+        }
+    }
+}
+
 /// Why a run did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cause {
     /// Text of the failed job's step, if a job was the cause.

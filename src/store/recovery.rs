@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::writer::wall_clock;
-use super::{History, JournalError, RunProgress, RunSummary};
+use serde_json::{Map, Value};
+
+use super::{Entry, History, JournalError, Millis, RunProgress, RunSummary};
 use crate::graph::build::{Plan, build, build_ingestion};
-use crate::playbook::check::{CheckSettings, Limits};
+use crate::playbook::check::{CheckSettings, Limits, Refusal};
 use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use crate::playbook::{Space, json};
 
@@ -23,19 +24,21 @@ pub struct OpenRun {
     pub reused_ids: BTreeSet<usize>,
     /// What was done.
     pub progress: RunProgress,
-    /// How long ago it was accepted, by the wall clock.
+    /// How long ago it was accepted, on the journal's own clock.
     pub age: Duration,
+    /// When all this was so, by the journal's clock.
+    pub now: Millis,
 }
 
 /// Every run of which something is left to be done, oldest first. A run that cannot be read is reported and left out: it
-/// must not keep the others from going on.
+/// must not keep the others from going on. `now` is the present tick of the journal.
 ///
 /// *Errors*: the list of runs cannot be read.
-pub fn open_runs(history: &dyn History) -> Result<Vec<OpenRun>, JournalError> {
+pub fn open_runs(history: &dyn History, now: Millis) -> Result<Vec<OpenRun>, JournalError> {
     let mut open = Vec::new();
     for (space, run) in history.unsettled_runs()? {
         let id = run.id.clone();
-        match open_run(history, space, run) {
+        match open_run(history, space, run, now) {
             Ok(run) => open.push(run),
             Err(error) => log::error!("{}={id}: it cannot go on: {error}", space.as_str()),
         }
@@ -43,28 +46,49 @@ pub fn open_runs(history: &dyn History) -> Result<Vec<OpenRun>, JournalError> {
     Ok(open)
 }
 
-fn open_run(history: &dyn History, space: Space, run: RunSummary) -> Result<OpenRun, JournalError> {
+fn open_run(history: &dyn History, space: Space, run: RunSummary, now: Millis) -> Result<OpenRun, JournalError> {
     let plan = read_plan(history, space, run.run_id)?;
-    let progress = RunProgress::fold(plan.graph.len(), &history.entries(run.run_id)?)?;
-    let age = Duration::from_millis(wall_clock().saturating_sub(run.accepted_at).max(0).unsigned_abs());
-    Ok(OpenRun { run_id: run.run_id, number: run.number, plan, reused_ids: run.reused_ids, progress, age })
+    let entries = history.entries(run.run_id)?;
+    let progress = RunProgress::fold(plan.graph.len(), &entries)?;
+    let age = age(&entries, now);
+    Ok(OpenRun { run_id: run.run_id, number: run.number, plan, reused_ids: run.reused_ids, progress, age, now })
+}
+
+/// What has passed since a run was accepted.
+fn age(entries: &[Entry], now: Millis) -> Duration {
+    let accepted = entries.first().map_or(now, |entry| entry.tick);
+    Duration::from_millis(now.saturating_sub(accepted).max(0).unsigned_abs())
 }
 
 /// The plan of a run. It was accepted once: today's limits do not apply to it.
 ///
 /// *Errors*: the journal cannot be read, or what it says was never accepted.
 pub fn read_plan(history: &dyn History, space: Space, run_id: i64) -> Result<Plan, JournalError> {
+    read_document(history, space, run_id).map(|(plan, _)| plan)
+}
+
+/// The same with the document that it was made from.
+///
+/// *Errors*: as with [`read_plan`].
+pub fn read_document(
+    history: &dyn History,
+    space: Space,
+    run_id: i64,
+) -> Result<(Plan, Map<String, Value>), JournalError> {
     let unreadable = |why: String| JournalError::Read(format!("run {run_id}: {why}"));
     let text = history.document(run_id)?.ok_or_else(|| unreadable("it has no document".to_owned()))?;
     let value = json::parse(text.as_bytes()).map_err(|problem| unreadable(problem.reason))?;
-    let document = value.as_object().ok_or_else(|| unreadable("its document is not an object".to_owned()))?;
+    let Value::Object(document) = value else {
+        return Err(unreadable("its document is not an object".to_owned()));
+    };
     let most = usize::MAX;
     let limits = Limits { jobs: most, edges: most, string: most, blob: most, fields: most };
     let ingestion_urls = UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() };
     let settings = CheckSettings { spark_arguments_any: true, limits, ingestion_urls };
     let plan = match space {
-        Space::Analysis => build(document, &settings),
-        Space::Ingestion => build_ingestion(document, &settings),
+        Space::Analysis => build(&document, &settings),
+        Space::Ingestion => build_ingestion(&document, &settings),
     };
-    plan.map_err(|refusal| unreadable(refusal.problems.first().map_or_else(String::new, |first| first.reason.clone())))
+    let reason = |refusal: Refusal| refusal.problems.into_iter().next().map_or_else(String::new, |first| first.reason);
+    Ok((plan.map_err(|refusal| unreadable(reason(refusal)))?, document))
 }

@@ -1,4 +1,4 @@
-//! The SQLite file: tables and the statements of the writing side. Called by the writer thread only.
+//! The SQLite file: how it is opened, and the statements of the writing side. Called by the writer thread only.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,63 +8,40 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ff
 use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
+use super::schema::{self, Format};
 use super::{Acceptance, JournalError, Millis, Submission};
 use crate::chaos::{self, Bug, Point};
 
-/// Journal rows are clustered by arrival; runs carry what lists and lookups need without folding.
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS runs (
-    run_id INTEGER PRIMARY KEY,
-    space TEXT NOT NULL,
-    id_key TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    id_text TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    document TEXT NOT NULL,
-    reused_ids TEXT NOT NULL,
-    state TEXT NOT NULL,
-    settled INTEGER NOT NULL DEFAULT 0,
-    accepted_at INTEGER NOT NULL,
-    finished_at INTEGER,
-    cause TEXT,
-    UNIQUE (space, id_key, number)
-);
-CREATE INDEX IF NOT EXISTS runs_unsettled ON runs (run_id) WHERE settled = 0;
-CREATE TABLE IF NOT EXISTS journal (
-    seq INTEGER PRIMARY KEY,
-    run_id INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    record TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS journal_by_run ON journal (run_id, seq);
-CREATE TABLE IF NOT EXISTS job_ids (
-    key TEXT NOT NULL,
-    service TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    PRIMARY KEY (key, service)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS documents (
-    database TEXT NOT NULL,
-    collection TEXT NOT NULL,
-    id TEXT NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (database, collection, id)
-);
-";
-
-/// Opens the file, makes the tables, asks for durable commits.
+/// Opens the file, brings its tables up to date, asks for durable commits.
 ///
-/// *Errors*: the file cannot be opened or another process has it.
+/// *Errors*: the file cannot be opened, another process has it, or a newer version of this program has written it.
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
-    let error = |why: rusqlite::Error| JournalError::Open { path: path.display().to_string(), why: why.to_string() };
-    let connection = Connection::open(path).map_err(error)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(error)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(error)?;
-    connection.execute_batch(SCHEMA).map_err(error)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
+    let error = |why: String| JournalError::Open { path: path.display().to_string(), why };
+    let connect = || {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let format = in_transaction(&mut connection, schema::bring_up_to_date)?;
+        Ok((connection, format))
+    };
+    let (connection, format) = connect().map_err(|why: rusqlite::Error| error(why.to_string()))?;
+    match format {
+        Format::Known => Ok(connection),
+        Format::TooNew(found) => {
+            Err(error(format!("it has format {found}, this version knows up to {}", schema::NEWEST)))
+        }
+    }
+}
+
+/// When something was said.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    /// Wall clock, for people.
+    pub(super) at: Millis,
+    /// The journal's own clock, for decisions.
+    pub(super) tick: Millis,
 }
 
 /// What to do about a failed transaction.
@@ -103,13 +80,21 @@ pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
-        return in_late_transaction(connection, work);
-    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let result = work(&transaction)?;
     transaction.commit()?;
     Ok(result)
+}
+
+/// Runs `work` in a durable transaction of the writer: who waits for it is told as soon as this returns.
+pub(super) fn in_acknowledged_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    if chaos::seeded(Bug::AcknowledgeBeforeCommit) {
+        return in_late_transaction(connection, work);
+    }
+    in_transaction(connection, work)
 }
 
 /// The fault of [`Bug::AcknowledgeBeforeCommit`]: what was acknowledged is committed with the next transaction.
@@ -125,10 +110,11 @@ fn in_late_transaction<T>(
 }
 
 /// Appends a record and keeps the run's row in step; answers its sequence number.
-pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) -> rusqlite::Result<u64> {
+pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) -> rusqlite::Result<u64> {
+    let Time { at, tick } = time;
     let text = serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    db.prepare_cached("INSERT INTO journal (run_id, at, record) VALUES (?1, ?2, ?3)")?
-        .execute(params![run_id, at, text])?;
+    db.prepare_cached("INSERT INTO journal (run_id, at, tick, record) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run_id, at, tick, text])?;
     let seq = db.last_insert_rowid();
     match record {
         Record::AnalysisFinished { outcome, cause, .. } => {
@@ -147,10 +133,24 @@ pub(super) fn append(db: &Connection, run_id: i64, at: Millis, record: &Record) 
             db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1 AND finished_at IS NOT NULL")?
                 .execute([run_id])?;
         }
+        Record::PauseAsked => {
+            db.prepare_cached("UPDATE runs SET state = 'paused' WHERE run_id = ?1 AND finished_at IS NULL")?
+                .execute([run_id])?;
+        }
+        Record::ResumeAsked => {
+            db.prepare_cached("UPDATE runs SET state = 'running' WHERE run_id = ?1 AND state = 'paused'")?
+                .execute([run_id])?;
+        }
         Record::Accepted
+        | Record::Rerun { .. }
+        | Record::CancelAsked
         | Record::JobPreparing { .. }
         | Record::JobStarting { .. }
         | Record::JobStartAcknowledged { .. }
+        | Record::JobLostContact { .. }
+        | Record::JobContactRegained { .. }
+        | Record::CallbackReceived { .. }
+        | Record::JobRetrying { .. }
         | Record::JobSucceeded { .. }
         | Record::JobFailed { .. }
         | Record::JobSkipped { .. }
@@ -179,7 +179,7 @@ struct LastRun {
 }
 
 /// Decides what a submission is and writes a new one down. Ownership of ids is decided and taken in the same transaction.
-pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Result<Acceptance> {
+pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> rusqlite::Result<Acceptance> {
     let space = submission.space.as_str();
     let last = db
         .prepare_cached(
@@ -198,7 +198,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         .optional()?;
     let number = match &last {
         Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
-        Some(last) if last.running && last.digest == submission.digest => {
+        Some(last) if last.running && last.digest == submission.digest && submission.rerun.is_none() => {
             return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
         }
         Some(last) if last.running => return Ok(Acceptance::IdInUse),
@@ -230,7 +230,8 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         submission.at
     ])?;
     let run_id = db.last_insert_rowid();
-    append(db, run_id, submission.at, &Record::Accepted)?;
+    let first = submission.rerun.as_ref().unwrap_or(&Record::Accepted);
+    append(db, run_id, Time { at: submission.at, tick }, first)?;
     chaos::at(Point::K0);
     Ok(Acceptance::New { run_id, number, reused_ids })
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::writer::wall_clock;
-use super::{SentJobId, Submission};
+use super::{Record, SentJobId, Submission};
 use crate::playbook::job::Service;
 use crate::playbook::{JobKind, Playbook, Space};
 
@@ -26,7 +26,13 @@ impl Submission {
             job_ids: sent_ids(playbook),
             at: wall_clock(),
             has_room: true,
+            rerun: None,
         }
+    }
+
+    /// The submission of a run that repeats an earlier one; `first` is its first record.
+    pub fn again(playbook: &Playbook, document: &Map<String, Value>, first: Record) -> Self {
+        Self { rerun: Some(first), ..Self::new(playbook, document) }
     }
 }
 

@@ -11,10 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::clock::Clock;
 use super::documents::DocumentChange;
-use super::record::Record;
-use super::sqlite::Remedy;
-use super::{Acceptance, Journal, JournalError, Millis, Receipt, Submission, sqlite};
+use super::reader::SqliteHistory;
+use super::record::{Entry, Record};
+use super::sqlite::{Remedy, Time};
+use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, sqlite};
 use crate::chaos::{self, Point};
 use crate::ports::Applied as DocumentApplied;
 
@@ -39,16 +41,18 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
 /// What the writer is asked to do.
 enum Command {
-    Accept(Box<Submission>, Reply<Acceptance>),
-    Append { run_id: i64, at: Millis, record: Box<Record>, reply: Reply<u64> },
+    Accept(Box<Submission>, Millis, Reply<Acceptance>),
+    Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
+    ReadBack(i64, Arc<SqliteHistory>, Reply<Vec<Entry>>),
 }
 
 impl Command {
     fn run_id(&self) -> Option<i64> {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
-            Command::Accept(..) | Command::Document(..) => None,
+            // a run that has lost a record can still be read
+            Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) => None,
         }
     }
 
@@ -62,6 +66,7 @@ enum Applied {
     Accept(Acceptance),
     Append(u64),
     Document(DocumentApplied),
+    ReadBack,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -74,6 +79,8 @@ struct Inner {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     healthy: Arc<AtomicBool>,
+    clock: Clock,
+    history: Arc<SqliteHistory>,
 }
 
 impl SqliteJournal {
@@ -81,15 +88,19 @@ impl SqliteJournal {
     ///
     /// *Errors*: the file cannot be opened, or the thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let connection = sqlite::open(path)?;
+        let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
+        let mut connection = sqlite::open(path)?;
+        let clock =
+            sqlite::in_transaction(&mut connection, Clock::resume).map_err(|error| cannot(error.to_string()))?;
         let (commands, queue) = channel();
         let healthy = Arc::new(AtomicBool::new(true));
         let seen_by_writer = Arc::clone(&healthy);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write_all(connection, &queue, &seen_by_writer))
-            .map_err(|error| JournalError::Open { path: path.display().to_string(), why: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy }) })
+            .map_err(|error| cannot(error.to_string()))?;
+        let history = Arc::new(SqliteHistory::open(path));
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy, clock, history }) })
     }
 
     /// Changes a document of the embedded records.
@@ -106,11 +117,22 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn accept(&self, submission: Submission) -> Receipt<Acceptance> {
-        self.send(|reply| Command::Accept(Box::new(submission), reply))
+        let tick = self.tick();
+        self.send(|reply| Command::Accept(Box::new(submission), tick, reply))
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
-        self.send(|reply| Command::Append { run_id, at: wall_clock(), record: Box::new(record), reply })
+        let time = Time { at: wall_clock(), tick: self.tick() };
+        self.send(|reply| Command::Append { run_id, time, record: Box::new(record), reply })
+    }
+
+    fn tick(&self) -> Millis {
+        self.inner.clock.tick()
+    }
+
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
+        let history = Arc::clone(&self.inner.history);
+        self.send(|reply| Command::ReadBack(run_id, history, reply))
     }
 
     fn is_healthy(&self) -> bool {
@@ -209,7 +231,8 @@ fn refuse_new(batch: Vec<Command>, error: &rusqlite::Error) -> Vec<Command> {
 
 /// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back.
 fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (Vec<Command>, rusqlite::Error)> {
-    let applied = sqlite::in_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
+    let applied =
+        sqlite::in_acknowledged_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
     let applied: Vec<Applied> = match applied {
         Ok(applied) => applied,
         Err(error) => return Err((batch, error)),
@@ -220,19 +243,21 @@ fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (
 
 fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
     match command {
-        Command::Accept(submission, _) => sqlite::accept(db, submission).map(Applied::Accept),
-        Command::Append { run_id, at, record, .. } => sqlite::append(db, *run_id, *at, record).map(Applied::Append),
+        Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
+        Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
+        Command::ReadBack(..) => Ok(Applied::ReadBack),
     }
 }
 
 fn acknowledge(command: Command, applied: Applied) {
     pass_points(&command);
     match (command, applied) {
-        (Command::Accept(_, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
+        (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::Accept(..) | Command::Append { .. } | Command::Document(..), _) => {
+        (Command::ReadBack(run_id, history, reply), Applied::ReadBack) => read_back(run_id, history, reply),
+        (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::ReadBack(..), _) => {
             log::error!("the journal's writer has mixed up its answers");
         }
     }
@@ -244,15 +269,25 @@ fn pass_points(command: &Command) {
         Command::Accept(..) => chaos::at(Point::K1),
         Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
         Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
-        Command::Append { .. } | Command::Document(..) => {}
+        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) => {}
     }
 }
 
 fn refuse(command: Command, error: &JournalError) {
     match command {
-        Command::Accept(_, reply) => tell(reply, Err(error.clone())),
+        Command::Accept(_, _, reply) => tell(reply, Err(error.clone())),
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
+        Command::ReadBack(_, _, reply) => tell(reply, Err(error.clone())),
+    }
+}
+
+/// Everything that was queued before is committed by now. Reading takes long for a large run: others must not wait for it.
+fn read_back(run_id: i64, history: Arc<SqliteHistory>, reply: Reply<Vec<Entry>>) {
+    let reader = std::thread::Builder::new().name("read-back".to_owned());
+    // the reply goes with a thread that cannot be had, which its receipt tells as a closed journal
+    if let Err(error) = reader.spawn(move || tell(reply, history.entries(run_id))) {
+        log::error!("run={run_id}: it cannot be read back: {error}");
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::playbook::Space;
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{Acceptance, Entry, Journal, JournalError, Receipt, Record, RunProgress, Submission};
+use crate::store::{Acceptance, Entry, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission};
 
 /// A [`Journal`] for tests. Clones share the same journal.
 #[derive(Clone)]
@@ -53,6 +53,7 @@ enum Mode {
 enum Held {
     Accept(Box<Submission>, oneshot::Sender<Result<Acceptance, JournalError>>),
     Append(Box<Entry>, oneshot::Sender<Result<u64, JournalError>>),
+    ReadBack(i64, oneshot::Sender<Result<Vec<Entry>, JournalError>>),
 }
 
 /// How a run ended, as its last record says.
@@ -138,16 +139,16 @@ impl MemoryJournal {
     /// Records that were appended and are held back, in order.
     pub fn held(&self) -> Vec<Record> {
         let records = |held: &Held| match held {
-            Held::Accept(..) => Record::Accepted,
-            Held::Append(entry, _) => entry.record.clone(),
+            Held::Accept(..) => Some(Record::Accepted),
+            Held::Append(entry, _) => Some(entry.record.clone()),
+            Held::ReadBack(..) => None,
         };
-        self.state().held.iter().map(records).collect()
+        self.state().held.iter().filter_map(records).collect()
     }
 
     /// Durable records of a run.
     pub fn records(&self, run_id: i64) -> Vec<Record> {
-        let of_run = |entry: &&Entry| entry.run_id == run_id;
-        self.state().written.iter().filter(of_run).map(|entry| entry.record.clone()).collect()
+        self.state().entries(run_id).into_iter().map(|entry| entry.record).collect()
     }
 
     /// Key of the newest run of an analysis.
@@ -161,8 +162,7 @@ impl MemoryJournal {
     /// # Panics
     /// When a record names a job that the run does not have.
     pub fn progress(&self, run_id: i64, jobs: usize) -> RunProgress {
-        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| entry.run_id == run_id).collect();
-        RunProgress::fold(jobs, &entries).expect("records name jobs of their run")
+        RunProgress::fold(jobs, &self.state().entries(run_id)).expect("records name jobs of their run")
     }
 
     /// How a run ended, if it did.
@@ -197,8 +197,17 @@ impl MemoryJournal {
 }
 
 impl State {
+    fn entries(&self, run_id: i64) -> Vec<Entry> {
+        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
+    }
+
     fn entry(&self, run_id: i64, record: Record) -> Entry {
-        Entry { seq: 0, run_id, at: self.began.elapsed().as_millis() as i64, record }
+        let tick = self.tick();
+        Entry { seq: 0, run_id, at: tick, tick, record }
+    }
+
+    fn tick(&self) -> Millis {
+        self.began.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {
@@ -220,6 +229,8 @@ impl State {
                 self.broken.insert(entry.run_id);
                 drop(reply.send(Err(error)));
             }
+            // what cannot be written can still be read
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
@@ -235,6 +246,7 @@ impl State {
                 let seq = self.write(*entry);
                 drop(reply.send(Ok(seq)));
             }
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
@@ -243,7 +255,7 @@ impl State {
         let at = self.runs.iter().rposition(|run| same_id(&run));
         let number = match at.map(|at| (at, &self.runs[at])) {
             Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
-            Some((at, run)) if run.running && run.digest == submission.digest => {
+            Some((at, run)) if run.running && run.digest == submission.digest && submission.rerun.is_none() => {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
             Some((_, run)) if run.running => return Acceptance::IdInUse,
@@ -276,7 +288,7 @@ impl State {
             running: true,
         });
         let run_id = self.runs.len() as i64;
-        let accepted = self.entry(run_id, Record::Accepted);
+        let accepted = self.entry(run_id, submission.rerun.clone().unwrap_or(Record::Accepted));
         self.write(accepted);
         Acceptance::New { run_id, number, reused_ids }
     }
@@ -297,6 +309,22 @@ impl Journal for MemoryJournal {
         drop(state);
         self.changed.send_replace(());
         receipt
+    }
+
+    fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
+        let mut state = self.state();
+        match state.mode {
+            Mode::AtOnce | Mode::Failing(_) => Receipt::ready(state.entries(run_id)),
+            Mode::Holding => {
+                let (reply, receipt) = oneshot::channel();
+                state.held.push(Held::ReadBack(run_id, reply));
+                Receipt::Pending(receipt)
+            }
+        }
+    }
+
+    fn tick(&self) -> Millis {
+        self.state().tick()
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {

@@ -231,6 +231,7 @@ pub fn bare_plan(id: &str, jobs: usize, edges: &[(usize, usize)]) -> Plan {
             inputs,
             next: Vec::new(),
             timeout: None,
+            retry: None,
             when: When::AllSuccess,
             raw: RawJob::default(),
         }

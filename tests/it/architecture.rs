@@ -8,14 +8,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("chaos", &[]),
     ("playbook", &[]),
     ("graph", &["playbook"]),
+    ("metrics", &["playbook"]),
     ("ports", &["playbook", "graph"]),
-    ("store", &["playbook", "graph", "ports"]),
-    ("jobs", &["playbook", "graph", "ports"]),
-    ("engine", &["playbook", "graph", "ports", "store"]),
+    ("store", &["playbook", "graph", "ports", "metrics"]),
+    ("jobs", &["playbook", "graph", "ports", "metrics"]),
+    ("engine", &["playbook", "graph", "ports", "store", "metrics"]),
     ("adapters", &["playbook", "ports", "config"]),
     ("config", &["playbook", "adapters", "engine", "jobs"]),
-    ("http", &["playbook", "graph", "ports", "store", "engine", "jobs"]),
-    ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config"]),
+    ("http", &["playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
+    ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics"]),
     ("testing", &["playbook", "graph", "ports", "store", "engine"]),
 ];
 
@@ -29,6 +30,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("s3s", &["src/adapters/embedded_s3/"]),
     ("s3", &["src/adapters/"]),
     ("petgraph", &["src/graph/"]),
+    ("prometheus_client", &["src/metrics.rs"]),
     ("awc", &["src/adapters/", "src/cli/"]),
     ("actix_web", &["src/http/", "src/cli/", "src/adapters/"]),
 ];

@@ -1,7 +1,7 @@
 //! Intent before effect: with a journal that is held back nothing may follow from what is not durable.
 
 use orchestrator::engine::messages::SubmitError;
-use orchestrator::store::Record;
+use orchestrator::store::{Journal, Record};
 use orchestrator::testing::{ScriptedRunner, TestEngine, graph_of, quiet};
 
 use crate::secs;
@@ -163,4 +163,21 @@ async fn an_analysis_that_lost_a_record_never_ends_well_even_if_the_journal_reco
     assert_eq!(jobs.milestones().last().unwrap().1, "finished badly");
     assert!(!jobs.notices().iter().any(|text| text.starts_with("finished")), "{:?}", jobs.notices());
     assert!(jobs.living_runs().is_empty());
+}
+
+#[actix::test]
+async fn a_run_is_read_back_after_what_was_held_before() {
+    let engine = TestEngine::new(&ScriptedRunner::new());
+    engine.submit(&graph_of("1 -> 2")).await.unwrap();
+    quiet().await;
+    let (journal, before) = (engine.journal(), engine.journal().records(1).len());
+    journal.hold();
+    drop(journal.append(1, Record::Begun));
+    let mut read = std::pin::pin!(journal.read_back(1));
+    drop(journal.append(1, Record::Begun));
+    assert!(actix::clock::timeout(secs(100), &mut read).await.is_err());
+    journal.release(2);
+    assert_eq!(read.await.unwrap().len(), before + 1);
+    journal.release_all();
+    assert_eq!(journal.read_back(1).await.unwrap().len(), before + 2);
 }

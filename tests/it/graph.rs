@@ -1,13 +1,17 @@
 //! One graph with its nodes and a probe for a supervisor.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix::clock::Instant;
 use actix::prelude::*;
 use orchestrator::engine::messages::AnalysisFinished;
+use orchestrator::engine::retry::RetryBudget;
 use orchestrator::engine::{GraphActor, GraphSetup};
+use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
-use orchestrator::store::{Record, RunProgress};
+use orchestrator::store::{JobPhase, Record, RunProgress};
 use orchestrator::testing::{MemoryJournal, Probe, ScriptedRunner, Sketch, freeze_time, graph_of, probe, quiet};
 
 use crate::{run_of, secs};
@@ -19,17 +23,24 @@ struct Stage {
 }
 
 fn stage(sketch: &Sketch, jobs: &ScriptedRunner) -> Stage {
+    stage_after(sketch, jobs, RunProgress::new(sketch.len()))
+}
+
+fn stage_after(sketch: &Sketch, jobs: &ScriptedRunner, before: RunProgress) -> Stage {
     freeze_time();
     let (journal, supervisor) = (MemoryJournal::new(), probe());
     let graph = sketch.plan().graph;
     let setup = GraphSetup {
         run: run_of(sketch),
-        before: RunProgress::new(graph.len()),
+        before,
         graph,
         runner: Rc::new(jobs.clone()),
         journal: Arc::new(journal.clone()),
         supervisor: supervisor.weak(),
         gate: None,
+        before_at: 0,
+        retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
+        sweep: secs(30),
     };
     Stage { graph: GraphActor::new(setup).start(), journal, supervisor }
 }
@@ -72,4 +83,20 @@ async fn milestones_come_in_order_around_the_jobs() {
     stage.supervisor.next().await;
     let texts: Vec<String> = jobs.milestones().into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["accepted", "1 succeeded", "2 succeeded", "3 succeeded", "finished well"]);
+}
+
+#[actix::test]
+async fn a_stuck_analysis_fails_and_names_the_edge_that_is_missing() {
+    // a success without a result cannot be told to anybody
+    let mut before = RunProgress::new(3);
+    before.jobs[0].phase = JobPhase::Succeeded;
+    before.ended.push(0);
+    let mut stage = stage_after(&graph_of("1 -> 2 -> 3"), &ScriptedRunner::new(), before);
+    stage.supervisor.next().await;
+    let end = stage.journal.end_of(1).unwrap();
+    assert_eq!(end.outcome, RunOutcome::Failed);
+    let cause = end.cause.unwrap();
+    assert_eq!(cause.failure.kind, FailureKind::Stuck);
+    assert_eq!(cause.failure.message, "The analysis is stuck: step 2 waits for step 1, which has ended");
+    assert!(end.elapsed <= secs(90), "three looks, not {:?}", end.elapsed);
 }

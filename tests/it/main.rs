@@ -2,25 +2,33 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests, which the lint cannot see")]
 
+mod acceptance;
 mod actix_facts;
 mod architecture;
 mod durability;
 mod failure;
 mod fixtures;
 mod graph;
+mod healing;
 mod http;
 mod journal_faults;
+mod journal_time;
 mod model;
+mod names;
 mod node;
 mod peers;
 mod readme;
 mod recipes;
+mod retries;
+mod seeded_bugs;
 mod shapes;
 mod sqlite;
 mod stack;
+mod steering;
 mod supervisor;
 mod tenancy;
 mod time_limits;
+mod truth_table;
 
 use std::rc::Rc;
 use std::time::Duration;

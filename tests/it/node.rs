@@ -1,13 +1,16 @@
 //! One node with probes around it.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix::clock::Instant;
 use actix::prelude::*;
 use orchestrator::engine::messages::{
     InputReady, JobFinished, JobReport, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
-use orchestrator::engine::{Gate, NodeActor, NodeContext};
+use orchestrator::engine::retry::RetryBudget;
+use orchestrator::engine::{Gate, NodeActor, NodeContext, Traffic};
 use orchestrator::graph::EdgeId;
 use orchestrator::graph::inputs::{EdgeOutcome, InputBuffer, JobOutput};
 use orchestrator::playbook::When;
@@ -40,6 +43,11 @@ fn stage(jobs: ScriptedRunner, gated: bool) -> Stage {
         graph: graph.weak(),
         gate,
         before: Rc::new(RunProgress::new(4)),
+        before_at: 0,
+        began: Instant::now(),
+        paused: Cell::new(false),
+        retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
+        traffic: Traffic::default(),
     };
     let inputs = InputBuffer::new(When::AllSuccess, [(EdgeId(0), 0), (EdgeId(1), 1)]);
     let successors = [(EdgeId(2), successor.recipient())].into();
@@ -134,7 +142,7 @@ async fn a_running_job_that_is_stopped_is_dropped_and_reported_as_cancelled() {
     stage.wanted.next().await.reply.do_send(SlotGranted);
     quiet().await;
     stage.node.do_send(StopJob);
-    assert!(matches!(stage.graph.next().await.report, JobReport::Cancelled));
+    assert!(matches!(stage.graph.next().await.report, JobReport::Cancelled { .. }));
     assert_eq!(stage.successor.next().await.outcome, EdgeOutcome::Cancelled);
     assert_eq!(stage.jobs.only("3").end, Some(RanEnd::Dropped));
     stage.released.next().await;

@@ -163,3 +163,20 @@ async fn after_a_lost_record_nothing_more_is_written_about_its_run() {
     let history = SqliteHistory::open(&place.file());
     assert_eq!((history.entries(1).unwrap().len(), history.entries(2).unwrap().len()), (1, 2));
 }
+
+#[actix::test]
+async fn a_run_is_read_back_with_everything_that_was_queued_before() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    let sketch = graph_of("1 -> 2");
+    journal.accept(sketch.submission(&sketch.plan())).await.unwrap();
+    for number in 1..=50 {
+        drop(journal.append(1, Record::JobSkipped { job: 0 }));
+        drop(journal.append(2, Record::Begun));
+        let entries = journal.read_back(1).await.unwrap();
+        assert_eq!(entries.len(), 1 + number);
+        assert!(entries.iter().all(|entry| entry.run_id == 1) && entries.is_sorted_by_key(|entry| entry.seq));
+    }
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!(journal.read_back(1).await.unwrap(), history.entries(1).unwrap());
+}

@@ -15,7 +15,7 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// States that runs may be listed by.
-const STATES: [&str; 5] = ["queued", "running", "succeeded", "failed", "stopped"];
+const STATES: [&str; 7] = ["queued", "running", "paused", "succeeded", "failed", "cancelled", "stopped"];
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -65,14 +65,18 @@ fn read_cursor(cursor: &str) -> Result<i64, ApiError> {
     })
 }
 
-/// A run without its jobs.
-pub(super) fn summary(space: Space, run: &RunSummary) -> Value {
-    let member = match space {
+/// The member that carries a run's id.
+pub(super) fn member(space: Space) -> &'static str {
+    match space {
         Space::Analysis => "analysis-id",
         Space::Ingestion => "ingestion-id",
-    };
+    }
+}
+
+/// A run without its jobs.
+pub(super) fn summary(space: Space, run: &RunSummary) -> Value {
     json!({
-        member: run.id,
+        member(space): run.id,
         "run": run.number,
         "tenant": run.tenant,
         "state": run.state,

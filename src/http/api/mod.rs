@@ -2,8 +2,10 @@
 
 mod list;
 mod playbooks;
+mod rerun;
 mod run;
 mod submit;
+mod verbs;
 
 use actix_web::web;
 
@@ -29,6 +31,20 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                     .route(web::get().to(run::run))
                     .default_service(takes_only("GET")),
             );
+        let verbs = [
+            ("cancel", web::post().to(verbs::cancel)),
+            ("pause", web::post().to(verbs::pause)),
+            ("resume", web::post().to(verbs::resume)),
+            ("rerun", web::post().to(rerun::rerun)),
+        ];
+        for (verb, route) in verbs {
+            config.service(
+                web::resource(format!("{collection}/{{id}}/{verb}"))
+                    .app_data(web::Data::new(space))
+                    .route(route)
+                    .default_service(takes_only("POST")),
+            );
+        }
     }
     config.default_service(web::to(super::error::no_such_route));
 }

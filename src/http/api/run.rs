@@ -51,6 +51,7 @@ fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -
     let jobs: Vec<Value> = (0..progress.jobs.len()).map(|job| render_job(plan, job, &progress.jobs[job])).collect();
     view["elapsed-ms"] = json!(progress.finished.as_ref().map(|end| end.elapsed_ms));
     view["cause"] = json!(progress.finished.as_ref().and_then(|end| end.cause.clone()));
+    view["rerun-of"] = json!(progress.rerun_of);
     view["counts"] = Value::Object(counts);
     view["jobs"] = Value::Array(jobs);
     view["warnings"] = render_warnings(plan, progress);
@@ -70,6 +71,8 @@ fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
         "output": progress.success.as_ref().map(|success| success.output.path.clone()),
         "charts": progress.success.as_ref().map(|success| success.details.charts.clone()).filter(|charts| !charts.is_empty()),
         "failure": progress.failure,
+        "reused": progress.reused,
+        "may-still-run": progress.may_still_run,
         "started-at": progress.started_at,
         "finished-at": progress.finished_at,
     })

@@ -6,6 +6,7 @@ mod api;
 mod ingestion;
 mod json;
 mod limits;
+mod metrics;
 mod token;
 mod transport;
 mod verdicts;

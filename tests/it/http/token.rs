@@ -77,6 +77,10 @@ fn the_api_wants_the_token_in_the_header() {
         refused(&server().ask("GET", path, &[("Authorization", "Basic eDp5")], ""), 401, "token");
     }
     refused(&server().post("/api/v1/analyses", &playbook("Unauthorized").to_string()), 401, "token");
+    for verb in ["cancel", "pause", "resume", "rerun"] {
+        refused(&server().ask("POST", &format!("/api/v1/analyses/x/{verb}"), &[], ""), 401, "token");
+        refused(&server().ask("POST", &format!("/api/v1/ingestions/x/{verb}"), &[], ""), 401, "token");
+    }
 }
 
 #[test]

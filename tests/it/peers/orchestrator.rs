@@ -44,12 +44,33 @@ impl Orchestrator {
         Self::start_in(data, variables)
     }
 
+    /// Kills it and starts it again on the same data with more variables.
+    pub(crate) fn start_again_with(self, more: &[(&str, &str)]) -> Self {
+        let (data, mut variables) = (Arc::clone(&self.data), self.variables.clone());
+        drop(self);
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::start_in(data, variables)
+    }
+
+    /// Waits until it has died by itself, and starts it again on the same data without some variables.
+    pub(crate) fn dies_and_starts_again(mut self, without: &[&str]) -> Self {
+        wait_for("the orchestrator dies", Duration::from_secs(30), || self.process.ended());
+        let (data, mut variables) = (Arc::clone(&self.data), self.variables.clone());
+        drop(self);
+        variables.retain(|(name, _)| !without.contains(&name.as_str()));
+        Self::start_in(data, variables)
+    }
+
     fn start_in(data: Arc<Folder>, variables: Vec<(String, String)>) -> Self {
         let mut process = Process::start(Path::new(BINARY), None, |command| {
             command.arg("serve").env_clear().current_dir(data.path());
             command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
             if let Some(path) = std::env::var_os("PATH") {
                 command.env("PATH", path);
+            }
+            // a fault that the tests were given is put into the program, too: they have to find it there
+            if let Some(bug) = std::env::var_os("SEEDED_BUG") {
+                command.env("SEEDED_BUG", bug);
             }
             command.env("DATA_DIR", data.path().join("data"));
             command.envs(variables.iter().map(|(name, value)| (name, value)));

@@ -6,6 +6,7 @@ mod again;
 mod cli;
 mod faults;
 mod functions;
+mod kill_points;
 mod minio;
 mod restart;
 mod samples;
@@ -13,6 +14,7 @@ mod speed;
 mod stores;
 mod transcript;
 mod unusable;
+mod verbs;
 
 use std::path::Path;
 use std::time::Duration;

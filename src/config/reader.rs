@@ -1,0 +1,98 @@
+//! Reads settings by name and collects what is wrong with them.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Place, SETTINGS};
+use crate::adapters::address::Address;
+use crate::playbook::ingestion_url::UrlPolicy;
+
+/// Reads settings by name and collects what is wrong.
+pub(super) struct Reader<'a> {
+    pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    pub(super) fn set(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|text| !text.trim().is_empty())
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        let default = SETTINGS.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default);
+        self.set(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    pub(super) fn number<T: FromStr<Err: Display> + Default>(&mut self, name: &str) -> T {
+        let text = self.text(name);
+        text.trim().parse().unwrap_or_else(|error| {
+            self.faults.push(format!("  {name}={text}: {error}; give a decimal number"));
+            T::default()
+        })
+    }
+
+    /// A number of things at once: none would be a wait for ever.
+    pub(super) fn count(&mut self, name: &str) -> usize {
+        let count = self.number(name);
+        if count == 0 {
+            self.faults.push(format!("  {name}=0: nothing would ever run; give 1 or more"));
+        }
+        count
+    }
+
+    pub(super) fn seconds(&mut self, name: &str) -> Duration {
+        let seconds: f64 = self.number(name);
+        Duration::try_from_secs_f64(seconds).unwrap_or_else(|error| {
+            self.faults.push(format!("  {name}={seconds}: {error}; give seconds"));
+            Duration::ZERO
+        })
+    }
+
+    /// A number per second; none at all would be a wait for ever.
+    pub(super) fn rate(&mut self, name: &str) -> f64 {
+        let rate: f64 = self.number(name);
+        if !(rate > 0.0 && rate.is_finite()) {
+            self.faults.push(format!("  {name}={rate}: nothing would ever be tried again; give more than 0"));
+        }
+        rate
+    }
+
+    /// Something that is repeated: never without a pause.
+    pub(super) fn period(&mut self, name: &str) -> Duration {
+        let period = self.seconds(name);
+        if period.is_zero() {
+            self.faults.push(format!("  {name}=0: give more than 0 seconds"));
+        }
+        period
+    }
+
+    pub(super) fn spark_arguments(&mut self, name: &str) -> bool {
+        let text = self.text(name);
+        if !matches!(text.as_str(), "any" | "safe") {
+            self.faults.push(format!("  {name}={text}: give `safe` or `any`"));
+        }
+        text == "any"
+    }
+
+    pub(super) fn url_policy(&mut self, name: &str) -> UrlPolicy {
+        match self.text(name).as_str() {
+            "any" => UrlPolicy::Any,
+            "no-loopback" => UrlPolicy::NoLoopback,
+            "public-only" => UrlPolicy::PublicOnly,
+            other => {
+                self.faults.push(format!("  {name}={other}: give `any`, `no-loopback` or `public-only`"));
+                UrlPolicy::default()
+            }
+        }
+    }
+
+    pub(super) fn address(&mut self, host: &str, port: &str) -> Address {
+        Address::new(self.text(host).trim(), self.number(port))
+    }
+
+    pub(super) fn place(&mut self, host: &str, port: &str) -> Place {
+        let embedded = self.set(host).is_none() && self.set(port).is_none();
+        if embedded { Place::Embedded } else { Place::Server(self.address(host, port)) }
+    }
+}

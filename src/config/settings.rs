@@ -1,0 +1,66 @@
+//! The table of settings.
+
+/// One row of the table of settings.
+pub struct Setting {
+    /// Name of the environment variable.
+    pub name: &'static str,
+    /// Default as text, empty for none.
+    pub default: &'static str,
+    /// What it means, with its unit.
+    pub meaning: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:literal = $default:literal: $meaning:literal;)*) => {
+        /// Every environment variable; the README's table is compared with this.
+        pub const SETTINGS: &[Setting] = &[$(Setting { name: $name, default: $default, meaning: $meaning }),*];
+    };
+}
+
+settings! {
+    "HOST" = "localhost": "address to listen on";
+    "PORT" = "5000": "port to listen on";
+    "DIASTEMA_KEY" = "diastema-key": "token that playbooks and API calls must carry; has to be set when HOST is not loopback";
+    "DATA_DIR" = "./data": "directory of everything embedded: journal, records, objects";
+    "MINIO_HOST" = "localhost": "S3; embedded when neither MINIO_HOST nor MINIO_PORT is set";
+    "MINIO_PORT" = "9000": "S3 port, plain HTTP, path style";
+    "MINIO_USER" = "diastema": "S3 access key";
+    "MINIO_PASS" = "diastema": "S3 secret key";
+    "MONGO_HOST" = "localhost": "MongoDB; embedded records when neither MONGO_HOST nor MONGO_PORT is set";
+    "MONGO_PORT" = "27017": "MongoDB port, no authentication";
+    "DIASTEMA_SERVICES_HOST" = "localhost": "data services: cleaning, join, ingestion, data-sink";
+    "DIASTEMA_SERVICES_PORT" = "5001": "their port";
+    "FUNCTION_SERVICE_HOST" = "localhost": "function service";
+    "FUNCTION_SERVICE_PORT" = "5001": "its port";
+    "AUTOML_HOST" = "localhost": "AutoML service";
+    "AUTOML_PORT" = "5001": "its port";
+    "DIASTEMA_FRONTEND_HOST" = "localhost": "web application, path /messages";
+    "DIASTEMA_FRONTEND_PORT" = "5001": "its port";
+    "KUBERNETES_HOST" = "localhost": "Spark component, framed TCP";
+    "KUBERNETES_PORT" = "6006": "its port";
+    "POLL_INTERVAL_SECONDS" = "2": "longest wait between two looks at a running job";
+    "CONNECT_TIMEOUT_SECONDS" = "5": "until a connection stands";
+    "ANSWER_TIMEOUT_SECONDS" = "30": "until one HTTP answer is there";
+    "START_RETRY_SECONDS" = "30": "how long a start is repeated while nobody listens";
+    "NO_ANSWER_SECONDS" = "300": "how long a running job may go without a usable answer";
+    "JOB_TIMEOUT_SECONDS" = "86400": "how long one job may take";
+    "INGESTION_TEST_TIMEOUT_SECONDS" = "60": "how long a test call of an ingestion may take";
+    "STORE_WAIT_SECONDS" = "600": "how long a job waits for a store that is away";
+    "DELIVERY_WAIT_SECONDS" = "86400": "how long a record is offered to a store that is away";
+    "NOTICE_WAIT_SECONDS" = "86400": "how long a notice is offered to a web application that is away";
+    "SERVICE_CONCURRENCY" = "64": "jobs in flight per service";
+    "FUNCTION_SERVICE_CONCURRENCY" = "1": "jobs in flight at the function service, which mixes inputs above 1";
+    "FUNCTION_SERVICE_LINGER_SECONDS" = "600": "how long the slot of a function that was let go is held while the service may be at work";
+    "TENANT_CONCURRENCY" = "256": "jobs in flight per tenant";
+    "TOTAL_CONCURRENCY" = "1024": "jobs in flight in all";
+    "TENANT_RUNNING_ANALYSES" = "1000": "running analyses per tenant; beyond: queued";
+    "TENANT_OPEN_ANALYSES" = "20000": "accepted and unfinished analyses per tenant; beyond: 429";
+    "TOTAL_OPEN_ANALYSES" = "50000": "accepted and unfinished analyses in all; beyond: 503";
+    "RETRIES_PER_SECOND" = "10": "second and later attempts of jobs per second, over all analyses, in the long run";
+    "SWEEP_SECONDS" = "30": "between two looks at whether an analysis can go on by itself";
+    "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
+    "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
+    "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
+    "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
+    "RUST_LOG" = "info": "log filter of env_logger";
+}

@@ -1,0 +1,46 @@
+//! Settings are read by name, faults are told all at once, and what must not be started is not.
+
+use super::*;
+
+fn config(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let settings: HashMap<String, String> =
+        settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::from_lookup(&|name| settings.get(name).cloned())
+}
+
+#[test]
+fn defaults_are_the_contracts() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.listen.to_string(), "localhost:5000");
+    assert_eq!(config.spark.to_string(), "localhost:6006");
+    assert_eq!((config.objects, config.records), (Place::Embedded, Place::Embedded));
+    assert_eq!(config.jobs.poll_interval, Duration::from_secs(2));
+    assert_eq!(config.jobs.job_timeout, JobSettings::default().job_timeout);
+}
+
+#[test]
+fn one_variable_of_a_store_makes_it_real_with_the_contracts_default_for_the_other() {
+    let config = config(&[("MONGO_PORT", "27018"), ("MINIO_HOST", "minio")]).unwrap();
+    assert_eq!(config.records, Place::Server(Address::new("localhost", 27018)));
+    assert_eq!(config.objects, Place::Server(Address::new("minio", 9000)));
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let error = config(&[("PORT", "x"), ("JOB_TIMEOUT_SECONDS", "-1"), ("HOST", "h")]).unwrap_err();
+    assert_eq!(error.0.len(), 2, "{error}");
+    assert!(error.to_string().contains("PORT=x"));
+}
+
+#[test]
+fn an_open_door_without_a_key_is_refused() {
+    assert!(config(&[("HOST", "0.0.0.0")]).unwrap().refusal().is_some());
+    assert!(config(&[("HOST", "0.0.0.0"), ("DIASTEMA_KEY", "k")]).unwrap().refusal().is_none());
+    assert!(config(&[("HOST", "127.0.0.1")]).unwrap().refusal().is_none());
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let config = config(&[("DIASTEMA_KEY", "canary-1"), ("MINIO_PASS", "canary-2")]).unwrap();
+    assert!(!format!("{config:?}").contains("canary"));
+}

@@ -1,0 +1,152 @@
+//! What is asked of a run from outside its jobs: pause, resume, cancel, its deadline.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use actix::clock::Instant;
+use actix::prelude::*;
+use futures::FutureExt;
+
+use super::decisions::{begun_before, starts_of};
+use super::graph_actor::GraphActor;
+use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
+use super::supervisor::AnalysisSupervisor;
+use crate::graph::JobIndex;
+use crate::graph::progress::JobEnd;
+use crate::ports::{CancelledAttempt, FailureKind, JobFailure};
+use crate::store::Record;
+use crate::store::record::{Cause, RunOutcome};
+
+impl GraphActor {
+    /// Ends the run for a reason outside its jobs.
+    fn stop(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
+        self.first_cause.get_or_insert(Cause { step: None, failure });
+        let actions = self.progress.stop();
+        self.act_on(actions, ctx);
+    }
+
+    /// Somebody wants the run to end.
+    pub(super) fn cancel(&mut self, ctx: &mut Context<Self>) {
+        self.stops_as = RunOutcome::Cancelled;
+        self.stop(JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled"), ctx);
+    }
+
+    /// The run cannot go on.
+    pub(super) fn fail(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
+        self.stops_as = RunOutcome::Failed;
+        self.stop(failure, ctx);
+    }
+
+    fn pause(&mut self, paused: bool, ctx: &mut Context<Self>) {
+        let Some(context) = &self.context else { return };
+        if context.paused.replace(paused) == paused {
+            return;
+        }
+        if paused {
+            let timer = self.deadline.as_mut().and_then(|deadline| deadline.stand_still(Instant::now()));
+            timer.map(|timer| ctx.cancel_future(timer));
+        } else {
+            self.nodes.iter().flatten().for_each(|node| node.do_send(ResumeJob));
+            self.arm_deadline(ctx);
+        }
+    }
+
+    /// The deadline counts from acceptance, but for the time that the run was paused.
+    pub(super) fn arm_deadline(&mut self, ctx: &mut Context<Self>) {
+        let paused = self.context.as_ref().is_some_and(|context| context.paused.get());
+        if let Some(deadline) = self.deadline.as_mut().filter(|_| !paused && !self.finished) {
+            if deadline.left().is_zero() {
+                return self.pass_deadline(ctx);
+            }
+            let timer = ctx.run_later(deadline.left(), Self::pass_deadline);
+            deadline.runs(Instant::now(), timer);
+        }
+    }
+
+    fn pass_deadline(&mut self, ctx: &mut Context<Self>) {
+        self.stop(JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline"), ctx);
+    }
+
+    /// A job that has no actor in this life may be at work since an earlier one: its service is told, and the job ends
+    /// when that is done. False when there is nothing to tell.
+    pub(super) fn let_go_unseen(&mut self, job: JobIndex, ctx: &mut Context<Self>) -> bool {
+        let (Some(known), Some(context)) = (begun_before(job, &self.before), &self.context) else { return false };
+        let attempt = known.attempt;
+        let starts = starts_of(known, attempt);
+        let may_have_started = !starts.is_empty();
+        let runner = Rc::clone(&context.runner);
+        let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };
+        let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
+        ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
+            let may_still_run = may_have_started && !stopped.unwrap_or(false);
+            drop(graph.journal.append(graph.run.run_id, Record::JobCancelled { job, attempt, may_still_run }));
+            let actions = graph.progress.on_job_finished(job, JobEnd::Cancelled);
+            graph.act_on(actions, ctx);
+        }));
+        true
+    }
+}
+
+impl Handler<SteerRun> for GraphActor {
+    type Result = ();
+
+    fn handle(&mut self, message: SteerRun, ctx: &mut Self::Context) {
+        match message.verb {
+            _ if self.finished => {}
+            Verb::Pause => self.pause(true, ctx),
+            Verb::Resume => self.pause(false, ctx),
+            Verb::Cancel => self.cancel(ctx),
+        }
+    }
+}
+
+impl Handler<SteerAnalysis> for AnalysisSupervisor {
+    type Result = ResponseActFuture<Self, Result<(), SteerError>>;
+
+    /// What was asked is durable before anything follows from it.
+    fn handle(&mut self, message: SteerAnalysis, _: &mut Self::Context) -> Self::Result {
+        let SteerAnalysis { run_id, verb } = message;
+        if !self.is_open(run_id) {
+            return Box::pin(futures::future::ready(Err(SteerError::Over)).into_actor(self));
+        }
+        let record = match verb {
+            Verb::Pause => Record::PauseAsked,
+            Verb::Resume => Record::ResumeAsked,
+            Verb::Cancel => Record::CancelAsked,
+        };
+        let asked = self.journal.append(run_id, record).into_actor(self);
+        Box::pin(asked.map(move |durable, supervisor, ctx| {
+            durable?;
+            supervisor.steer(run_id, verb, ctx)
+        }))
+    }
+}
+
+impl AnalysisSupervisor {
+    fn is_open(&self, run_id: i64) -> bool {
+        self.runs.contains_key(&run_id) || self.tenants.values().any(|runs| runs.is_in_line(run_id))
+    }
+
+    /// A run in line has no actors: it begins paused when its turn comes, or begins now only to be cancelled.
+    fn steer(&mut self, run_id: i64, verb: Verb, ctx: &mut Context<Self>) -> Result<(), SteerError> {
+        if let Some(running) = self.runs.get(&run_id) {
+            running.graph.do_send(SteerRun { verb });
+            return Ok(());
+        }
+        let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
+        match verb {
+            Verb::Pause => {
+                line.edit_in_line(run_id, |before, at| before.paused_since = before.paused_since.or(Some(at)))
+            }
+            Verb::Resume => line.edit_in_line(run_id, |before, _| before.paused_since = None),
+            Verb::Cancel => {
+                line.edit_in_line(run_id, |before, _| before.cancel_asked = true);
+                if let Some(ready) = line.leave_line(run_id) {
+                    drop(self.journal.append(run_id, Record::Begun));
+                    self.begin_now(ready, ctx);
+                }
+            }
+        }
+        Ok(())
+    }
+}

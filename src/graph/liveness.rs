@@ -1,0 +1,106 @@
+//! Whether a run can still go on by itself: proved by counting, not guessed by a clock.
+//!
+//! Every message between the actors of a run is counted when it is sent and when it is received. When everything sent was
+//! received, nobody is at work, nobody stands in line and no wait is under way, then nothing will ever happen again: an
+//! analysis that is not finished then is stuck.
+
+use super::progress::{GraphProgress, JobState};
+use super::{JobGraph, JobIndex};
+
+/// What is under way in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Vitals {
+    /// Messages that were sent so far.
+    pub sent: u64,
+    /// Messages that were received so far.
+    pub received: u64,
+    /// Jobs that something will happen to by itself: an attempt, a wait before one, a service that is being told.
+    pub busy: u32,
+    /// Jobs that stand in line for a slot.
+    pub at_gate: u32,
+    /// Whether nothing may start.
+    pub paused: bool,
+    /// Jobs that have not ended.
+    pub open: usize,
+}
+
+/// What the vitals mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// Something is under way.
+    Alive,
+    /// Messages that were sent before the last look have not arrived: they never will.
+    MessagesLost,
+    /// Nothing is under way, and the run is not finished.
+    Stuck,
+}
+
+/// Judges a run by its vitals now and at the look before.
+///
+/// Messages between living actors arrive within a turn of the thread: when fewer have arrived by now than had been sent
+/// by the look before, some of those never will.
+pub fn diagnose(before: Vitals, now: Vitals) -> Diagnosis {
+    if now.open == 0 {
+        return Diagnosis::Alive;
+    }
+    if now.received < before.sent {
+        return Diagnosis::MessagesLost;
+    }
+    if now.received < now.sent {
+        return Diagnosis::Alive;
+    }
+    if now.busy > 0 || now.at_gate > 0 || now.paused { Diagnosis::Alive } else { Diagnosis::Stuck }
+}
+
+/// The first edge that should have spoken and whose job waits all the same: from a job that has ended to one that has not.
+/// Jobs come in topological order, so everything before it is in order.
+pub fn missing_edge(graph: &JobGraph, progress: &GraphProgress) -> Option<(JobIndex, JobIndex)> {
+    let ended = |job: JobIndex| progress.state(job).is_some_and(JobState::is_terminal);
+    let waiting = graph.topological().iter().copied().filter(|job| !ended(*job));
+    waiting.flat_map(|job| graph.incoming(job).map(move |(_, from)| (from, job))).find(|(from, _)| ended(*from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::progress::JobEnd;
+    use crate::playbook::OnFailure;
+
+    fn vitals(sent: u64, received: u64, busy: u32) -> Vitals {
+        Vitals { sent, received, busy, open: 2, ..Vitals::default() }
+    }
+
+    #[test]
+    fn whoever_has_something_under_way_is_alive() {
+        let idle = vitals(5, 5, 0);
+        assert_eq!(diagnose(idle, vitals(5, 5, 1)), Diagnosis::Alive);
+        assert_eq!(diagnose(idle, Vitals { at_gate: 1, ..idle }), Diagnosis::Alive);
+        assert_eq!(diagnose(idle, Vitals { paused: true, ..idle }), Diagnosis::Alive);
+        assert_eq!(diagnose(idle, Vitals { open: 0, ..idle }), Diagnosis::Alive);
+        assert_eq!(diagnose(idle, vitals(7, 6, 0)), Diagnosis::Alive, "a message that has just been sent");
+    }
+
+    #[test]
+    fn a_message_that_stays_on_its_way_is_lost_whoever_is_at_work() {
+        assert_eq!(diagnose(vitals(7, 6, 0), vitals(7, 6, 0)), Diagnosis::MessagesLost);
+        assert_eq!(diagnose(vitals(7, 6, 3), vitals(7, 6, 3)), Diagnosis::MessagesLost);
+        assert_eq!(diagnose(vitals(7, 6, 3), vitals(9, 8, 3)), Diagnosis::Alive, "it may be one of the new ones");
+    }
+
+    #[test]
+    fn stuck_is_when_nothing_is_left_that_could_happen() {
+        assert_eq!(diagnose(vitals(5, 5, 0), vitals(5, 5, 0)), Diagnosis::Stuck);
+    }
+
+    #[test]
+    fn the_missing_edge_leads_from_an_ended_job_to_an_open_one() {
+        let graph = JobGraph::new(4, [(0, 1), (1, 2), (0, 3)]).expect("no cycle");
+        let mut progress = GraphProgress::new(4, OnFailure::Stop);
+        assert_eq!(missing_edge(&graph, &progress), None);
+        progress.on_job_finished(0, JobEnd::Succeeded);
+        progress.on_job_finished(3, JobEnd::Succeeded);
+        assert_eq!(missing_edge(&graph, &progress), Some((0, 1)));
+        progress.on_job_finished(1, JobEnd::Succeeded);
+        assert_eq!(missing_edge(&graph, &progress), Some((1, 2)));
+    }
+}

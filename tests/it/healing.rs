@@ -1,0 +1,82 @@
+//! Runs whose actors lose messages, or that cannot go on at all.
+
+use orchestrator::chaos::drop_messages_on_this_thread;
+use orchestrator::engine::EngineLimits;
+use orchestrator::store::record::RunOutcome;
+use orchestrator::store::{JobPhase, Record};
+use orchestrator::testing::{ScriptedRunner, TestEngine, graph_of};
+
+use crate::secs;
+
+/// Loses every message that tells of the end of a job, as long as it lives.
+struct Lossy;
+
+impl Lossy {
+    fn begin() -> Self {
+        drop_messages_on_this_thread(true);
+        Self
+    }
+}
+
+impl Drop for Lossy {
+    fn drop(&mut self) {
+        drop_messages_on_this_thread(false);
+    }
+}
+
+#[actix::test]
+async fn all_internal_messages_dropped_for_one_analysis() {
+    for shape in ["1 -> 2 -> 3 -> 4", "1,2 -> 3 -> 4,5 -> 6", "1 -> 2,3,4,5 -> 6"] {
+        let lossy = Lossy::begin();
+        let jobs = ScriptedRunner::new();
+        jobs.tells_milestones();
+        let limits = EngineLimits { sweep: secs(30), ..EngineLimits::default() };
+        let engine = TestEngine::with(&jobs, limits);
+        let sketch = graph_of(shape);
+        let end = engine.run(&sketch).await;
+        assert_eq!(end.outcome, RunOutcome::Succeeded, "{shape}");
+        assert!(end.elapsed <= secs(30 * 2 * 5), "{shape}: at most two looks for each level, not {:?}", end.elapsed);
+        let mut steps = jobs.steps();
+        steps.sort();
+        steps.dedup();
+        assert_eq!(steps.len(), sketch.len(), "{shape}: every job");
+        assert_eq!(jobs.steps().len(), sketch.len(), "{shape}: and none twice");
+        assert!(engine.progress(&sketch).jobs.iter().all(|job| job.phase == JobPhase::Succeeded), "{shape}");
+        let healed = |record: &Record| matches!(record, Record::Warning { code, .. } if code == "healed");
+        assert!(engine.journal().records(1).iter().any(healed), "{shape}: it can be seen");
+        drop(lossy);
+        engine.finish().await;
+        assert_eq!(
+            jobs.notices().iter().filter(|notice| notice.ends_with("succeeded")).count(),
+            sketch.len(),
+            "{shape}"
+        );
+        assert_eq!(jobs.notices().last().map(String::as_str), Some("finished well"), "{shape}");
+    }
+}
+
+#[actix::test]
+async fn a_failure_that_nobody_heard_of_ends_the_analysis_all_the_same() {
+    let lossy = Lossy::begin();
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(orchestrator::ports::FailureKind::ServiceError, "no");
+    let engine = TestEngine::new(&jobs);
+    let sketch = graph_of("1 -> 2,3 -> 4");
+    let end = engine.run(&sketch).await;
+    assert_eq!(end.outcome, RunOutcome::Failed);
+    assert_eq!(end.cause.and_then(|cause| cause.step).as_deref(), Some("2"));
+    drop(lossy);
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn who_is_well_is_left_alone() {
+    let jobs = ScriptedRunner::new();
+    jobs.every().succeeds_after(secs(3600));
+    let engine = TestEngine::new(&jobs);
+    let sketch = graph_of("1,2 -> 3 -> 4,5");
+    let end = engine.run(&sketch).await;
+    assert_eq!(end.elapsed.as_secs(), 3 * 3600);
+    assert!(engine.progress(&sketch).warnings.is_empty(), "{:?}", engine.progress(&sketch).warnings);
+    engine.finish().await;
+}

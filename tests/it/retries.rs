@@ -1,0 +1,135 @@
+//! Jobs that are tried again.
+
+use orchestrator::engine::EngineLimits;
+use orchestrator::engine::messages::Verb;
+use orchestrator::ports::FailureKind;
+use orchestrator::store::record::RunOutcome;
+use orchestrator::store::{JobPhase, Record};
+use orchestrator::testing::{ScriptedRunner, Sketch, TestEngine, graph_of};
+use serde_json::json;
+
+use crate::secs;
+
+fn with_retry(attempts: u32, backoff: u64) -> Sketch {
+    let retry = json!({"attempts": attempts, "backoff-s": backoff, "max-backoff-s": 60});
+    graph_of("1 -> 2 -> 3").member("2", "retry", retry)
+}
+
+fn waits(records: &[Record]) -> Vec<(u32, i64)> {
+    let wait = |record: &Record| match record {
+        Record::JobRetrying { attempt, wait_ms, .. } => Some((*attempt, *wait_ms)),
+        _ => None,
+    };
+    records.iter().filter_map(wait).collect()
+}
+
+#[actix::test]
+async fn a_job_is_tried_as_often_as_it_may_and_its_last_failure_is_the_cause() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::ServiceError, "no");
+    let engine = TestEngine::new(&jobs);
+    let sketch = with_retry(4, 10);
+    let end = engine.run(&sketch).await;
+    assert_eq!(end.outcome, RunOutcome::Failed);
+    let attempts: Vec<u32> = jobs.ran().into_iter().filter(|ran| ran.step == "2").map(|ran| ran.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3, 4]);
+    let waits = waits(&engine.journal().records(1));
+    for ((attempt, wait), longest) in waits.iter().zip([10_000, 20_000, 40_000]) {
+        assert!((longest / 2..=longest).contains(wait), "attempt {attempt} waited {wait} ms");
+    }
+    assert_eq!(waits.len(), 3);
+    assert_eq!(engine.progress(&sketch).jobs[1].attempt, 4);
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn a_later_attempt_may_succeed_and_nobody_is_told_of_a_failure() {
+    let jobs = ScriptedRunner::new();
+    jobs.tells_milestones().step("2").fails_with(FailureKind::Unreachable, "nobody there");
+    let engine = TestEngine::new(&jobs);
+    let sketch = with_retry(3, 100);
+    engine.submit(&sketch).await.unwrap();
+    actix::clock::sleep(secs(10)).await;
+    let waiting = &engine.progress(&sketch).jobs[1];
+    assert_eq!((waiting.phase, waiting.attempt), (JobPhase::Retrying, 2));
+    jobs.step("2").succeeds_after(secs(1));
+    assert_eq!(engine.outcome("a1").await.outcome, RunOutcome::Succeeded);
+    engine.finish().await;
+    assert!(!jobs.notices().iter().any(|notice| notice.contains("failed")), "{:?}", jobs.notices());
+}
+
+#[actix::test]
+async fn what_no_attempt_can_mend_is_not_tried_again() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::MissingInput, "0 of 1 inputs are there");
+    let engine = TestEngine::new(&jobs);
+    engine.run(&with_retry(5, 1)).await;
+    assert_eq!(jobs.only("2").attempt, 1);
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn a_job_gives_its_slot_back_while_it_waits() {
+    let jobs = ScriptedRunner::new();
+    jobs.step_of("a1", "2").fails_with(FailureKind::TimedOut, "too slow");
+    let engine = TestEngine::with(&jobs, crate::slots(|slots| slots.total = 1));
+    engine.submit(&with_retry(2, 1000)).await.unwrap();
+    actix::clock::sleep(secs(1)).await;
+    let other = engine.run(&graph_of("1 -> 2").id("b1")).await;
+    assert!(other.elapsed < secs(10), "{:?}", other.elapsed);
+    engine.outcome("a1").await;
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn a_job_is_cancelled_while_it_waits() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::ServiceError, "no");
+    let engine = TestEngine::new(&jobs);
+    let sketch = with_retry(9, 60);
+    engine.submit(&sketch).await.unwrap();
+    actix::clock::sleep(secs(5)).await;
+    engine.handle().steer(1, Verb::Cancel).await.unwrap();
+    assert_eq!(engine.outcome("a1").await.outcome, RunOutcome::Cancelled);
+    assert_eq!(engine.progress(&sketch).jobs[1].phase, JobPhase::Cancelled);
+    assert_eq!(jobs.steps(), ["1", "2"]);
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn a_paused_run_begins_no_further_attempt() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::ServiceError, "no");
+    let engine = TestEngine::new(&jobs);
+    engine.submit(&with_retry(2, 60)).await.unwrap();
+    actix::clock::sleep(secs(5)).await;
+    engine.handle().steer(1, Verb::Pause).await.unwrap();
+    actix::clock::sleep(secs(1000)).await;
+    assert_eq!(jobs.steps(), ["1", "2"]);
+    engine.handle().steer(1, Verb::Resume).await.unwrap();
+    engine.outcome("a1").await;
+    assert_eq!(jobs.steps(), ["1", "2", "2"]);
+    engine.finish().await;
+}
+
+#[actix::test]
+async fn retries_of_all_runs_share_a_budget() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::ServiceError, "no");
+    let limits = EngineLimits { retries_per_second: 1.0, ..EngineLimits::default() };
+    let engine = TestEngine::with(&jobs, limits);
+    let sketches: Vec<Sketch> = (0..100).map(|at| with_retry(2, 0).id(&format!("a{at}"))).collect();
+    for sketch in &sketches {
+        engine.submit(sketch).await.unwrap();
+    }
+    for sketch in &sketches {
+        engine.outcome(sketch.analysis_id()).await;
+    }
+    let second: Vec<u64> =
+        jobs.ran().into_iter().filter(|ran| ran.attempt == 2).map(|ran| ran.started.as_secs()).collect();
+    assert_eq!(second.len(), 100);
+    let at_once = second.iter().filter(|at| **at == 0).count();
+    assert!(at_once <= 40, "{at_once} second attempts at once: ten seconds' worth and a fifth of the first ones");
+    assert!(second.iter().max().is_some_and(|last| (50..=100).contains(last)), "{second:?}");
+    engine.finish().await;
+}
