@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::address::Address;
 use super::http_client::{self, CallLimits, Request};
-use crate::ports::{Announcements, CallError, Notice};
+use crate::ports::{Announcements, Answer, CallError, Notice};
 
 /// `POST /messages` (contract section 7).
 pub struct WebApplication {
@@ -37,6 +37,29 @@ impl Announcements for WebApplication {
             headers: vec![("idempotency-key", event_id.to_owned())],
             body: Some(("application/x-www-form-urlencoded", form)),
         };
-        async move { http_client::call(&client, &to, request).await.map(|_| ()) }.boxed_local()
+        async move { taken(http_client::call(&client, &to, request).await?, &to) }.boxed_local()
+    }
+}
+
+/// Whether the web application has got the notice: its own refusals count as that, as with the original, but a server or
+/// gateway that says "not now" has not passed it on.
+fn taken(answer: Answer, to: &Address) -> Result<(), CallError> {
+    match answer.status {
+        status @ (408 | 429 | 500..=599) => {
+            Err(CallError::NoAnswer { to: to.to_string(), why: format!("it answered {status}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_taken_unless_the_answer_says_not_now() {
+        let counts = |status| taken(Answer { status, body: String::new() }, &Address::new("web", 80)).is_ok();
+        assert!([200, 204, 302, 400, 404].into_iter().all(counts));
+        assert!(![408, 429, 500, 502, 503, 504].into_iter().any(counts));
     }
 }

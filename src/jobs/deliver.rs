@@ -76,7 +76,7 @@ impl Absence {
     }
 }
 
-/// Any answer of the web application counts, as with the original.
+/// Repeats a notice until it is taken. One that alone is never taken must not hold back what follows it for ever.
 async fn announce(
     ports: &JobPorts,
     settings: &JobSettings,
@@ -84,6 +84,7 @@ async fn announce(
     notice: &Notice,
     event_id: &str,
 ) -> DeliveryResult {
+    let since = Instant::now();
     let mut backoff = Backoff::default();
     loop {
         match ports.announcements.announce(notice, event_id).await {
@@ -91,7 +92,9 @@ async fn announce(
                 absence.ends();
                 return DeliveryResult::Delivered;
             }
-            Err(error) if absence.lasts() >= settings.notice_wait => return DeliveryResult::GivenUp(error.to_string()),
+            Err(error) if absence.lasts().max(since.elapsed()) >= settings.notice_wait => {
+                return DeliveryResult::GivenUp(error.to_string());
+            }
             Err(_) => backoff.pause().await,
         }
     }

@@ -79,7 +79,8 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
                 "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
             return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
         }
-        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(limit)).await;
+        let left = limit.saturating_sub(since.elapsed());
+        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(left)).await;
     }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }

@@ -1,0 +1,113 @@
+//! Kills the orchestrator while it works, at named places and at random moments, and starts it again on the same data.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep};
+
+use super::{Life, heal};
+use crate::orchestrator::Recipe;
+use crate::report::{Deaths, progress};
+use crate::schedule::{self, Blow, RECOVERY};
+use crate::world::World;
+
+/// A place that nobody has come by for so long is left for the next one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kills: usize,
+    /// Deaths at each named place.
+    pub(crate) each: usize,
+}
+
+/// Runs all deaths, then lets everything come to its end. Answers with the last life still running.
+pub(crate) async fn run(
+    world: &Rc<World>,
+    recipe: &Recipe,
+    plan: Plan,
+    rng: &mut Rng,
+    deaths: &mut Deaths,
+) -> Result<Life, String> {
+    let blows = schedule::schedule(rng, plan.kills, plan.each);
+    for (number, blow) in blows.iter().enumerate() {
+        let left = world.analyses.len().saturating_sub(world.over());
+        let pace = left as f64 / (blows.len() - number) as f64;
+        strike(world, recipe, *blow, pace, rng, deaths).await?;
+        if number % 10 == 9 {
+            progress(world, deaths);
+        }
+    }
+    let life = Life::start(recipe, &[]).await?;
+    heal(world, &life).await;
+    Ok(life)
+}
+
+/// One life and its death.
+async fn strike(
+    world: &Rc<World>,
+    recipe: &Recipe,
+    blow: Blow,
+    pace: f64,
+    rng: &mut Rng,
+    deaths: &mut Deaths,
+) -> Result<(), String> {
+    let over = world.over();
+    match blow {
+        Blow::At { point, rate } => {
+            let open = world.evidence.borrow().open();
+            let most = if point == RECOVERY { open.min(20) as f64 } else { rate * pace };
+            let passage = 1 + rng.u32(0..(most as u32).max(1));
+            let mut life = Life::launch(recipe, &[("KILL_AT".to_owned(), format!("{point}:{passage}"))])?;
+            let reached = dies_by_itself(world, &mut life, over + (3.0 * pace) as usize + 5).await?;
+            deaths.count(world, reached.then_some(point));
+            if !reached {
+                deaths.missed.push(format!("{point}:{passage}"));
+            }
+            life.kill().await;
+        }
+        Blow::Anytime => {
+            let mut life = Life::start(recipe, &[]).await?;
+            let enough = over + rng.usize(0..(2.0 * pace) as usize + 1);
+            let since = Instant::now();
+            while world.over() < enough && since.elapsed() < PATIENCE {
+                sleep(Duration::from_millis(5)).await;
+            }
+            sleep(Duration::from_millis(rng.u64(0..150))).await;
+            life.must_be_alive()?;
+            deaths.count(world, None);
+            life.kill().await;
+        }
+        Blow::SoonAfterStart => {
+            let mut life = Life::launch(recipe, &[])?;
+            sleep(Duration::from_millis(rng.u64(0..500))).await;
+            life.must_be_alive()?;
+            deaths.count(world, None);
+            life.kill().await;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the death that was ordered; false when nobody comes by that place.
+async fn dies_by_itself(world: &World, life: &mut Life, enough: usize) -> Result<bool, String> {
+    let since = Instant::now();
+    loop {
+        if let Some(how) = life.ended() {
+            return if Life::was_aborted(how) { Ok(true) } else { Err(format!("the orchestrator ended with {how}")) };
+        }
+        // with every analysis over, nobody comes by any more
+        if since.elapsed() > PATIENCE || world.over() >= enough.min(world.analyses.len()) {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether a program can be killed at named places: a release has none.
+pub(crate) fn knows_places(binary: &Path) -> bool {
+    std::fs::read(binary).is_ok_and(|program| program.windows(7).any(|window| window == b"KILL_AT"))
+}

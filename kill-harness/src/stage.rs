@@ -1,0 +1,204 @@
+//! Sets a scene, plays a scenario, has it judged.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fastrand::Rng;
+use test_peers::Folder;
+use tokio::task::spawn_local;
+
+use crate::checker::{self, Findings, Tolerance};
+use crate::client;
+use crate::options::{Common, Kills, Scenario, Some as Flags};
+use crate::orchestrator::Recipe;
+use crate::report::{Deaths, Report};
+use crate::scenario::{self, disk, drains, kills, outages, pauses, twice};
+use crate::workload;
+use crate::world::World;
+
+/// What a scenario plays on.
+pub(crate) struct Stage {
+    pub(crate) world: Rc<World>,
+    pub(crate) recipe: Recipe,
+    pub(crate) rng: Rng,
+    pub(crate) seed: u64,
+    folder: Folder,
+    keep: Option<PathBuf>,
+    since: Instant,
+}
+
+/// Plays a scenario.
+pub(crate) async fn run(scenario: Scenario) -> Result<Report, String> {
+    match scenario {
+        Scenario::Kills(flags) => play_kills(flags.resolved()).await,
+        Scenario::Outages(flags) => play_outages(flags).await,
+        Scenario::LostAnswers(flags) => play_lost_answers(flags).await,
+        Scenario::Pause(flags) => play_pauses(flags).await,
+        Scenario::Twice(flags) => play_twice(flags).await,
+        Scenario::Drain(flags) => play_drains(flags).await,
+        Scenario::Disk(flags) => play_disk(flags).await,
+    }
+}
+
+async fn play_kills(flags: Kills) -> Result<Report, String> {
+    let mut stage = Stage::set(&flags.common, flags.analyses).await?;
+    let each = if kills::knows_places(&stage.recipe.binary) { flags.each } else { 0 };
+    let plan = kills::Plan { kills: flags.kills, each };
+    let mut deaths = Deaths::default();
+    let played = kills::run(&stage.world, &stage.recipe, plan, &mut stage.rng, &mut deaths).await;
+    let mut report = stage.judge("kills", played, Vec::new(), Tolerance::default()).await?;
+    if deaths.at_work * 10 < flags.kills * 8 {
+        let what = format!("{} of {} kills", deaths.at_work, flags.kills);
+        report.findings.violation("too few kills while work was under way", what);
+    }
+    let reached = if each == 0 { 0 } else { deaths.named.len() };
+    if each > 0 && reached < crate::schedule::POINTS.len() {
+        report.findings.violation("places that nobody came by", deaths.missed.join(" "));
+    }
+    report.deaths = deaths;
+    Ok(report)
+}
+
+async fn play_outages(flags: Flags) -> Result<Report, String> {
+    let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(1500)).await?;
+    stage.hurry();
+    let away: &[Duration] = if flags.long { &[10, 60].map(Duration::from_secs) } else { &[Duration::from_secs(10)] };
+    let plan = outages::Plan { troubles: &outages::HARMLESS, database_away: away, with_kills: true };
+    stage.play_troubles("outages", &plan, Tolerance::default()).await
+}
+
+async fn play_lost_answers(flags: Flags) -> Result<Report, String> {
+    let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(800)).await?;
+    stage.hurry();
+    let plan = outages::Plan { troubles: &outages::UNKNOWABLE, database_away: &[], with_kills: false };
+    stage.play_troubles("lost-answers", &plan, Tolerance { lost_answers: true, ..Tolerance::default() }).await
+}
+
+async fn play_pauses(flags: Flags) -> Result<Report, String> {
+    let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
+    stage.hurry();
+    let pauses: &[u64] = if flags.long { &[2, 8, 2, 60, 2] } else { &[2, 8, 2, 12] };
+    let played = pauses::run(&stage.world, &stage.recipe, pauses, &mut stage.rng).await;
+    let notes = vec![format!("stood still for {pauses:?} s")];
+    // an answer or an end that came while it stood still may have come too late
+    let tolerance = Tolerance { lost_answers: true, long_outages: true, ..Tolerance::default() };
+    stage.judge("pause", played, notes, tolerance).await
+}
+
+async fn play_twice(flags: Flags) -> Result<Report, String> {
+    let stage = Stage::set(&flags.common, flags.analyses.unwrap_or(300)).await?;
+    let mut notes = Vec::new();
+    let played = twice::run(&stage.world, &stage.recipe, &mut notes).await;
+    stage.judge("twice", played, notes, Tolerance::default()).await
+}
+
+async fn play_drains(flags: Flags) -> Result<Report, String> {
+    let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
+    let (mut notes, times) = (Vec::new(), if flags.long { 40 } else { 10 });
+    let played = drains::run(&stage.world, &stage.recipe, times, &mut stage.rng, &mut notes).await;
+    stage.judge("drain", played, notes, Tolerance::default()).await
+}
+
+async fn play_disk(flags: Flags) -> Result<Report, String> {
+    disk::enter_own_mounts()?;
+    let stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
+    let (mut notes, mut deaths) = (Vec::new(), Deaths::default());
+    let played = disk::run(&stage.world, &stage.recipe, &mut deaths, &mut notes).await;
+    let tolerance = Tolerance { refusals: true, ..Tolerance::default() };
+    let report = stage.judge("disk", played, notes, tolerance).await?;
+    Ok(Report { deaths, ..report })
+}
+
+impl Stage {
+    /// Starts the neighbours and the client, not the orchestrator.
+    pub(crate) async fn set(flags: &Common, analyses: usize) -> Result<Self, String> {
+        let clock =
+            || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64 % 1_000_000);
+        let seed = flags.seed.unwrap_or_else(clock);
+        let mut rng = Rng::with_seed(seed);
+        let folder = Folder::new("kill-harness");
+        let binary = match &flags.binary {
+            Some(path) => path.clone(),
+            None => test_peers::target().join("debug/orchestrator"),
+        };
+        if !binary.is_file() {
+            return Err(format!("{} is not there: cargo build", binary.display()));
+        }
+        // a copy: a build that goes on at the same time must not change the program between two lives
+        let copy = folder.path().join("orchestrator");
+        std::fs::copy(&binary, &copy).map_err(|error| error.to_string())?;
+        let analyses = workload::generate(&mut rng, analyses, &format!("{:03}", seed % 1000));
+        let world = World::start(analyses, folder.path()).await?;
+        checker::deploy(&world).await?;
+        let mut recipe = world.recipe(&copy, folder.path());
+        recipe.variables.extend(flags.bug.map(|bug| ("SEEDED_BUG".to_owned(), bug.to_string())));
+        spawn_local(Rc::clone(&world).watch());
+        spawn_local(client::submit_all(Rc::clone(&world), flags.in_flight));
+        Ok(Self { world, recipe, rng, seed, folder, keep: flags.keep.clone(), since: Instant::now() })
+    }
+
+    /// Shorter waits for answers, so that troubles of seconds are long ones.
+    fn hurry(&mut self) {
+        let limits = [("ANSWER_TIMEOUT_SECONDS", "5"), ("CONNECT_TIMEOUT_SECONDS", "2")];
+        self.recipe.variables.extend(limits.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    async fn play_troubles(
+        mut self,
+        scenario: &str,
+        plan: &outages::Plan<'_>,
+        tolerance: Tolerance,
+    ) -> Result<Report, String> {
+        let (mut notes, mut deaths) = (Vec::new(), Deaths::default());
+        let played = outages::run(&self.world, &self.recipe, plan, &mut self.rng, &mut deaths, &mut notes).await;
+        let report = self.judge(scenario, played, notes, tolerance).await?;
+        Ok(Report { deaths, ..report })
+    }
+
+    /// Judges what was played; keeps data and logs where something is wrong.
+    pub(crate) async fn judge(
+        self,
+        scenario: &str,
+        played: Result<scenario::Life, String>,
+        mut notes: Vec<String>,
+        tolerance: Tolerance,
+    ) -> Result<Report, String> {
+        let duration = self.since.elapsed();
+        let mut findings = match &played {
+            Ok(_) => checker::check(&self.world, tolerance).await?,
+            Err(_) => Findings::default(),
+        };
+        match played {
+            Ok(life) => life.kill().await,
+            Err(why) => findings.violation("the orchestrator did not keep going", why),
+        }
+        let failed = !findings.violations.is_empty();
+        if let Some(place) = self.keep.clone().or_else(|| failed.then(|| failed_place(self.seed))) {
+            keep(self.folder.path(), &place)?;
+            notes.push(format!("data and logs are in {}", place.display()));
+        }
+        Ok(Report {
+            scenario: scenario.to_owned(),
+            seed: self.seed,
+            deaths: Deaths::default(),
+            findings,
+            duration,
+            notes,
+        })
+    }
+}
+
+fn failed_place(seed: u64) -> PathBuf {
+    test_peers::target().join(format!("kill-harness/failed-{seed}"))
+}
+
+fn keep(folder: &Path, place: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
+    for part in ["data", "orchestrator.log"] {
+        let to = place.join(part);
+        drop(std::fs::remove_dir_all(&to));
+        drop(std::fs::rename(folder.join(part), to));
+    }
+    Ok(())
+}
