@@ -16,6 +16,7 @@ mod panics;
 pub mod retry;
 mod steering;
 mod supervisor;
+mod tenant_runs;
 mod traffic;
 mod wiring;
 

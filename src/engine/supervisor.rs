@@ -1,7 +1,7 @@
 //! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use super::messages::{
 use super::node_actor::Gate;
 use super::panics::text_of;
 use super::retry::RetryBudget;
+use super::tenant_runs::TenantRuns;
 use crate::chaos::{self, Point};
 use crate::graph::{JobGraph, Plan};
 use crate::metrics;
@@ -73,33 +74,6 @@ pub(super) struct Ready {
     pub(super) before: RunProgress,
     /// When the journal knew that, by its own clock.
     pub(super) before_at: Millis,
-}
-
-/// The runs of one tenant.
-#[derive(Default)]
-pub(super) struct TenantRuns {
-    /// Accepted and not ended, or about to be accepted.
-    open: usize,
-    running: usize,
-    queued: VecDeque<Ready>,
-}
-
-impl TenantRuns {
-    pub(super) fn is_in_line(&self, run_id: i64) -> bool {
-        self.queued.iter().any(|ready| ready.run.run_id == run_id)
-    }
-
-    /// Changes what a run in line will know when it begins; it is told the time by the journal's clock, too.
-    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress, Millis)) {
-        if let Some(ready) = self.queued.iter_mut().find(|ready| ready.run.run_id == run_id) {
-            edit(&mut ready.before, ready.before_at);
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, run_id: i64) -> Option<Ready> {
-        let at = self.queued.iter().position(|ready| ready.run.run_id == run_id)?;
-        self.queued.remove(at)
-    }
 }
 
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.

@@ -260,5 +260,8 @@ fn ctrl_c_stops_the_server_like_a_request_to_end() {
     let mut stack = Stack::answering(Stores::Embedded, Script::default(), &[]);
     stack.orchestrator.interrupt();
     assert_eq!(stack.orchestrator.end(LONGEST_END), 0, "{}", stack.orchestrator.said());
-    assert!(stack.orchestrator.said().contains("everything is on the disk"));
+    // its last line may still be on the way to us
+    wait_for("it says so", LONGEST_END, || {
+        stack.orchestrator.said().contains("everything is on the disk").then_some(())
+    });
 }
