@@ -12,6 +12,7 @@ pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
+mod resuming;
 pub mod retry;
 mod steering;
 mod supervisor;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
-use messages::{Accepted, AnnounceRefusal, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
+use messages::{Accepted, AnnounceRefusal, ResumeRuns, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
 pub use traffic::Traffic;
@@ -85,9 +86,9 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets a run go on where the journal says it was.
-    pub fn resume(&self, run: OpenRun) {
-        self.supervisor.do_send(ResumeRun { run });
+    /// Lets runs go on where the journal says they were; all that are open, before anything is submitted.
+    pub fn resume(&self, runs: Vec<OpenRun>) {
+        self.supervisor.do_send(ResumeRuns { runs });
     }
 
     /// Pauses, resumes or cancels a run; resolves when that is durable.

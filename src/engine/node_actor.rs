@@ -89,8 +89,9 @@ impl NodeActor {
         successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     ) -> Self {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
-        let begun = context.before.jobs.get(job).map_or(0, |known| known.attempt);
-        let state = NodeState::new(inputs, attempts).resumed_at(begun);
+        let known = context.before.jobs.get(job);
+        let (begun, at_work) = known.map_or((0, false), |known| (known.attempt, known.may_be_at_work()));
+        let state = NodeState::new(inputs, attempts).resumed_at(begun).found_at_work(at_work);
         Self { context, job, state, successors, attempt: None, holds_ticket: false, counted_as: CountedAs::default() }
     }
 

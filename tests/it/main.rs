@@ -16,6 +16,7 @@ mod node;
 mod peers;
 mod readme;
 mod recipes;
+mod restarts;
 mod shapes;
 mod sqlite;
 mod stack;
