@@ -150,7 +150,7 @@ impl Stack {
         if !open.is_empty() {
             log::info!("{} runs go on where they were", open.len());
         }
-        open.into_iter().for_each(|run| engine.resume(run));
+        engine.resume(open);
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),

@@ -34,12 +34,13 @@ pub struct SubmitAnalysis {
     pub submission: Submission,
 }
 
-/// The start of the process hands the supervisor a run that goes on where the journal says it was.
+/// The start of the process hands the supervisor all runs that go on where the journal says they were: together, because
+/// what services are at work on needs its slots before anything else of any run asks for one.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
-pub struct ResumeRun {
-    /// The run.
-    pub run: OpenRun,
+pub struct ResumeRuns {
+    /// The runs, oldest first.
+    pub runs: Vec<OpenRun>,
 }
 
 /// The door asks the supervisor to do something about a run; answered when that is durable.

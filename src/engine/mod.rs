@@ -13,6 +13,7 @@ pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
+mod resuming;
 pub mod retry;
 mod steering;
 mod supervisor;
@@ -27,7 +28,7 @@ use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{
-    Accepted, AnnounceRefusal, Drain, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb,
+    Accepted, AnnounceRefusal, Drain, ResumeRuns, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb,
 };
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
@@ -89,9 +90,9 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets a run go on where the journal says it was.
-    pub fn resume(&self, run: OpenRun) {
-        self.supervisor.do_send(ResumeRun { run });
+    /// Lets runs go on where the journal says they were; all that are open, before anything is submitted.
+    pub fn resume(&self, runs: Vec<OpenRun>) {
+        self.supervisor.do_send(ResumeRuns { runs });
     }
 
     /// Pauses, resumes or cancels a run; resolves when that is durable.

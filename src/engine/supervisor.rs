@@ -14,8 +14,8 @@ use futures::FutureExt;
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, Drain, ResumeRun, SlotGranted, SlotReleased, SlotWanted,
-    SubmitAnalysis, SubmitError, Ticket,
+    Accepted, AnalysisFinished, AnnounceRefusal, Drain, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
+    SubmitError, Ticket,
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
@@ -26,7 +26,6 @@ use crate::graph::{JobGraph, Plan};
 use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
-use crate::store::recovery::OpenRun;
 use crate::store::{Acceptance, Entry, Journal, Millis, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
@@ -81,12 +80,12 @@ pub struct AnalysisSupervisor {
     pub(super) journal: Arc<dyn Journal>,
     runner: Rc<dyn JobRunner>,
     limits: EngineLimits,
-    gate: Admission,
+    pub(super) gate: Admission,
     /// Nodes in line, by ticket.
     in_line: HashMap<Ticket, Recipient<SlotGranted>>,
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
-    open: usize,
+    pub(super) open: usize,
     retries: Rc<RefCell<RetryBudget>>,
     /// Nobody is let in any more: the process is about to stop.
     draining: bool,
@@ -138,7 +137,7 @@ impl AnalysisSupervisor {
     }
 
     /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
-    fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
+    pub(super) fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
         let runs = self.tenants.entry(ready.run.playbook.tenant.clone()).or_default();
         if runs.running >= self.limits.running_per_tenant {
             drop(self.journal.append(ready.run.run_id, Record::Queued));
@@ -292,26 +291,6 @@ fn first_record(run_id: i64, jobs: usize, rerun: Option<Record>) -> Result<RunPr
 fn log_acceptance(playbook: &Playbook, number: u32, jobs: usize) {
     let Playbook { tenant, id, space, .. } = playbook;
     log::info!("tenant={tenant} {}={id} run={number}: accepted, {jobs} jobs", space.as_str());
-}
-
-impl Handler<ResumeRun> for AnalysisSupervisor {
-    type Result = ();
-
-    /// What was accepted once is not judged by limits again.
-    fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
-        chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = message.run;
-        let playbook = Arc::new(plan.playbook);
-        log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
-        self.open += 1;
-        metrics::analyses_open(self.open);
-        self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
-        drop(self.journal.append(run_id, Record::Begun));
-        let here = Instant::now();
-        let accepted = here.checked_sub(age).unwrap_or(here);
-        let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
-    }
 }
 
 impl Handler<AnalysisFinished> for AnalysisSupervisor {
