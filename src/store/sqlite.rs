@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ff
 use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
-use super::{Acceptance, JournalError, Millis, Submission};
+use super::{Acceptance, JournalError, Millis, Submission, idempotency};
 
 /// Journal rows are clustered by arrival; runs carry what lists and lookups need without folding.
 const SCHEMA: &str = "
@@ -62,6 +62,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     connection.pragma_update(None, "journal_mode", "WAL").map_err(error)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(error)?;
     connection.execute_batch(SCHEMA).map_err(error)?;
+    connection.execute_batch(idempotency::SCHEMA).map_err(error)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -164,6 +165,9 @@ struct LastRun {
 
 /// Decides what a submission is and writes a new one down. Ownership of ids is decided and taken in the same transaction.
 pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Result<Acceptance> {
+    if let Some(answered) = idempotency::answered(db, submission)? {
+        return Ok(answered);
+    }
     let space = submission.space.as_str();
     let last = db
         .prepare_cached(
@@ -183,6 +187,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
     let number = match &last {
         Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
         Some(last) if last.running && last.digest == submission.digest => {
+            idempotency::bind(db, submission, last.run_id)?;
             return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
         }
         Some(last) if last.running => return Ok(Acceptance::IdInUse),
@@ -214,6 +219,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission) -> rusqlite::Resu
         submission.at
     ])?;
     let run_id = db.last_insert_rowid();
+    idempotency::bind(db, submission, run_id)?;
     append(db, run_id, submission.at, &Record::Accepted)?;
     Ok(Acceptance::New { run_id, number, reused_ids })
 }

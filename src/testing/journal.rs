@@ -8,7 +8,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::playbook::Space;
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{Acceptance, Entry, Journal, JournalError, Receipt, Record, RunProgress, Submission};
+use crate::store::{
+    Acceptance, Entry, IdempotencyKey, Journal, JournalError, Receipt, Record, RunProgress, Submission,
+};
 
 /// A [`Journal`] for tests. Clones share the same journal.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ struct State {
     runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
+    /// Run of each tenant's idempotency key.
+    keys: HashMap<(String, IdempotencyKey), i64>,
     mode: Mode,
     /// Runs that have lost a record: nothing more is written about them.
     broken: BTreeSet<i64>,
@@ -40,7 +44,8 @@ struct Run {
     number: u32,
     tenant: String,
     digest: [u8; 32],
-    running: bool,
+    /// How it ended, if it has.
+    ended: Option<RunOutcome>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -80,6 +85,7 @@ impl MemoryJournal {
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
+            keys: HashMap::new(),
             mode: Mode::AtOnce,
             broken: BTreeSet::new(),
             held: Vec::new(),
@@ -203,10 +209,10 @@ impl State {
 
     fn write(&mut self, mut entry: Entry) -> u64 {
         entry.seq = self.written.len() as u64 + 1;
-        if matches!(entry.record, Record::AnalysisFinished { .. })
+        if let Record::AnalysisFinished { outcome, .. } = entry.record
             && let Some(run) = self.runs.get_mut(entry.run_id as usize - 1)
         {
-            run.running = false;
+            run.ended = Some(outcome);
         }
         self.written.push(entry);
         self.written.len() as u64
@@ -238,15 +244,39 @@ impl State {
         }
     }
 
+    /// What the submission's key says already.
+    fn answered(&self, submission: &Submission) -> Option<Acceptance> {
+        let key = submission.idempotency_key.clone()?;
+        let run_id = *self.keys.get(&(submission.tenant.clone(), key))?;
+        let run = self.runs.get(run_id as usize - 1)?;
+        let number = run.number;
+        let same = run.space == submission.space && run.id_key == submission.id_key && run.digest == submission.digest;
+        Some(match run.ended {
+            _ if !same => Acceptance::KeyReused,
+            Some(outcome) => Acceptance::Ended { run_id, number, outcome },
+            None => Acceptance::Running { run_id, number },
+        })
+    }
+
     fn decide(&mut self, submission: &Submission) -> Acceptance {
+        let decided = self.answered(submission).unwrap_or_else(|| self.decide_by_id(submission));
+        if let Acceptance::New { run_id, .. } | Acceptance::Running { run_id, .. } = &decided
+            && let Some(key) = submission.idempotency_key.clone()
+        {
+            self.keys.insert((submission.tenant.clone(), key), *run_id);
+        }
+        decided
+    }
+
+    fn decide_by_id(&mut self, submission: &Submission) -> Acceptance {
         let same_id = |run: &&Run| run.space == submission.space && run.id_key == submission.id_key;
         let at = self.runs.iter().rposition(|run| same_id(&run));
         let number = match at.map(|at| (at, &self.runs[at])) {
             Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
-            Some((at, run)) if run.running && run.digest == submission.digest => {
+            Some((at, run)) if run.ended.is_none() && run.digest == submission.digest => {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
-            Some((_, run)) if run.running => return Acceptance::IdInUse,
+            Some((_, run)) if run.ended.is_none() => return Acceptance::IdInUse,
             Some((_, run)) => run.number + 1,
             None => 1,
         };
@@ -273,7 +303,7 @@ impl State {
             number,
             tenant: submission.tenant.clone(),
             digest: submission.digest,
-            running: true,
+            ended: None,
         });
         let run_id = self.runs.len() as i64;
         let accepted = self.entry(run_id, Record::Accepted);

@@ -9,6 +9,7 @@ mod failure;
 mod fixtures;
 mod graph;
 mod http;
+mod idempotency;
 mod journal_faults;
 mod model;
 mod node;
