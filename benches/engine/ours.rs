@@ -85,6 +85,7 @@ pub(super) fn run(jobs: usize, edges: &[(usize, usize)]) -> Measured {
         document: String::new(),
         job_ids: Vec::new(),
         at: 0,
+        idempotency_key: None,
         has_room: true,
         rerun: None,
     };

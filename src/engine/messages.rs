@@ -9,7 +9,7 @@ use crate::playbook::Problem;
 use crate::playbook::job::Service;
 use crate::ports::{JobFailure, JobSuccess, Notice};
 use crate::store::recovery::OpenRun;
-use crate::store::{JournalError, Receipt, Submission};
+use crate::store::{JournalError, Receipt, RunOutcome, Submission};
 
 /// What can be asked of a run that is not over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +89,10 @@ pub struct Accepted {
     pub number: u32,
     /// Whether it waits until another run of its tenant has ended.
     pub queued: bool,
-    /// False when the same submission was already running.
+    /// False when the same submission was already running, or was accepted before under the same idempotency key.
     pub is_new: bool,
+    /// How the run has ended, if it has.
+    pub ended: Option<RunOutcome>,
     /// Oddities that were accepted.
     pub warnings: Vec<Problem>,
 }
@@ -101,6 +103,9 @@ pub enum SubmitError {
     /// The id runs with other jobs or belongs to somebody else.
     #[error("the id is in use")]
     IdInUse,
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used for another submission")]
+    KeyReused,
     /// A job's id belongs to somebody else.
     #[error("the id of job {job} is in use")]
     JobIdInUse {

@@ -265,12 +265,17 @@ impl AnalysisSupervisor {
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
                 let ready = Ready { run: Rc::new(run), graph: plan.graph, before, before_at: 0 };
                 let queued = !self.begin(ready, ctx);
-                Ok(Accepted { number, queued, is_new: true, warnings: plan.warnings })
+                Ok(Accepted { number, queued, is_new: true, ended: None, warnings: plan.warnings })
             }
             Acceptance::Running { run_id, number } => {
                 let queued = !self.runs.contains_key(&run_id);
-                Ok(Accepted { number, queued, is_new: false, warnings: plan.warnings })
+                Ok(Accepted { number, queued, is_new: false, ended: None, warnings: plan.warnings })
             }
+            Acceptance::Ended { number, outcome, .. } => {
+                let ended = Some(outcome);
+                Ok(Accepted { number, queued: false, is_new: false, ended, warnings: plan.warnings })
+            }
+            Acceptance::KeyReused => Err(SubmitError::KeyReused),
             Acceptance::IdInUse => Err(SubmitError::IdInUse),
             Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
             Acceptance::NoRoom => Err(SubmitError::Busy { open: self.open }),

@@ -122,6 +122,8 @@ impl From<SubmitError> for ApiError {
         match error {
             SubmitError::IdInUse => Self::new(StatusCode::CONFLICT, "id-in-use", reason)
                 .hint("wait until the running one has ended, or use another id"),
+            SubmitError::KeyReused => Self::new(StatusCode::CONFLICT, "idempotency-key-reused", reason)
+                .hint("a key stands for one document: send the same one again, or another key"),
             SubmitError::JobIdInUse { job } => {
                 let problem = Problem::new("job-id-in-use", format!("/jobs/{job}/id"), reason);
                 Self { status: StatusCode::CONFLICT, problems: vec![problem] }.hint("use another id for this job")

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::body::read_object;
 use super::error::ApiError;
-use super::submission::submit;
+use super::submission::{idempotency_key, submit};
 use super::{Door, IngestionTester, names};
 use crate::playbook::Space;
 use crate::playbook::ingestion::{check_test_call, is_test_call};
@@ -22,7 +22,7 @@ pub(super) async fn analysis(
 ) -> Result<HttpResponse, ApiError> {
     let document = read_object(&request, payload, &door).await?;
     door.key.judge_document(&request, &document)?;
-    submit(&door, Space::Analysis, document).await
+    submit(&door, Space::Analysis, idempotency_key(&request)?, document).await
 }
 
 /// `POST /ingestion`: in the background, or as a test call whose answer is passed through.
@@ -38,7 +38,7 @@ pub(super) async fn ingestion(
     if testing {
         return Ok(test_call(&door, &tester, &document).await);
     }
-    submit(&door, Space::Ingestion, document).await
+    submit(&door, Space::Ingestion, idempotency_key(&request)?, document).await
 }
 
 /// The client shows the body of 200 and 400 only, as text.

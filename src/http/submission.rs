@@ -1,7 +1,7 @@
 //! From a document to an accepted run, for the platform's endpoints and the API alike.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
@@ -11,7 +11,7 @@ use crate::graph::Plan;
 use crate::graph::build::{build, build_ingestion};
 use crate::jobs::notices;
 use crate::playbook::{AnalysisId, Problem, Space};
-use crate::store::Submission;
+use crate::store::{IdempotencyKey, Submission};
 
 /// Documents beyond this many jobs are judged off the worker, which has others to serve.
 const JUDGED_ON_THE_SPOT: usize = 200;
@@ -20,13 +20,14 @@ const JUDGED_ON_THE_SPOT: usize = 200;
 pub(super) async fn submit(
     door: &web::Data<Door>,
     space: Space,
+    key: Option<IdempotencyKey>,
     document: Map<String, Value>,
 ) -> Result<HttpResponse, ApiError> {
     let (document, plan) = judge(door, space, document).await?;
     if space == Space::Ingestion {
         names::judge(&door.checks.ingestion_urls, document.get("ingestion_json")).await?;
     }
-    let submission = Submission::new(&plan.playbook, &document);
+    let submission = Submission { idempotency_key: key, ..Submission::new(&plan.playbook, &document) };
     let id = plan.playbook.id.clone();
     let decided =
         if door.draining.has_begun() { Err(SubmitError::Draining) } else { door.engine.submit(plan, submission).await };
@@ -37,6 +38,21 @@ pub(super) async fn submit(
             Err(refused.into())
         }
     }
+}
+
+/// The header `Idempotency-Key`, if there is one.
+///
+/// *Errors*: 400 when there are several, or it is none.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {
+    let mut values = request.headers().get_all("idempotency-key");
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = IdempotencyKey::parse(value.as_bytes()).filter(|_| values.next().is_none());
+    key.map(Some).ok_or_else(|| {
+        let reason = "`Idempotency-Key` is not one key of 1 to 255 visible ASCII characters";
+        ApiError::bad_request(
+            Problem::new("bad-idempotency-key", "", reason).hint("send a new UUID with each document"),
+        )
+    })
 }
 
 async fn judge(
@@ -85,7 +101,7 @@ fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refuse
         | SubmitError::Busy { .. }
         | SubmitError::NotDurable(_)
         | SubmitError::Draining => true,
-        SubmitError::IdInUse | SubmitError::JobIdInUse { .. } | SubmitError::Stopped => false,
+        SubmitError::IdInUse | SubmitError::KeyReused | SubmitError::JobIdInUse { .. } | SubmitError::Stopped => false,
     };
     if told && space == Space::Analysis {
         let problem = Problem::new("busy", "", refused.to_string());
@@ -99,11 +115,16 @@ fn answer(space: Space, id: &AnalysisId, accepted: &Accepted) -> HttpResponse {
         Space::Analysis => ("analysis-id", "analyses"),
         Space::Ingestion => ("ingestion-id", "ingestions"),
     };
+    let state = match accepted.ended {
+        Some(outcome) => outcome.as_str(),
+        None if accepted.queued => "queued",
+        None => "running",
+    };
     let status_url = format!("/api/v1/{collection}/{}", id.text());
     HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
         member: id.text(),
         "run": accepted.number,
-        "state": if accepted.queued { "queued" } else { "running" },
+        "state": state,
         "status-url": status_url,
         "warnings": accepted.warnings,
     }))

@@ -6,6 +6,7 @@
 mod clock;
 pub mod documents;
 pub mod fold;
+mod idempotency;
 pub mod reader;
 pub mod record;
 pub mod recovery;
@@ -23,8 +24,9 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 pub use fold::{JobPhase, JobProgress, RunProgress};
+pub use idempotency::IdempotencyKey;
 pub use reader::{RunSummary, SqliteHistory};
-pub use record::{Entry, Record};
+pub use record::{Entry, Record, RunOutcome};
 pub use writer::SqliteJournal;
 
 use crate::playbook::Space;
@@ -73,6 +75,8 @@ pub struct Submission {
     pub job_ids: Vec<SentJobId>,
     /// Wall-clock time of acceptance.
     pub at: Millis,
+    /// The client's own word for this request: said again, it means the same run.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Whether there is room for a new run; one that is there already needs none.
     pub has_room: bool,
     /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.
@@ -111,6 +115,17 @@ pub enum Acceptance {
         /// Its number.
         number: u32,
     },
+    /// The same submission was accepted before, under the same key, and has ended.
+    Ended {
+        /// Key of the run.
+        run_id: i64,
+        /// Its number.
+        number: u32,
+        /// How it ended.
+        outcome: RunOutcome,
+    },
+    /// The key was used for another submission.
+    KeyReused,
     /// The id runs with other jobs, or belongs to another tenant: one answer for both.
     IdInUse,
     /// A job's id belongs to another tenant.

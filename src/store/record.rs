@@ -249,6 +249,14 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
+    /// Every one.
+    pub const ALL: [Self; 3] = [RunOutcome::Succeeded, RunOutcome::Failed, RunOutcome::Stopped];
+
+    /// The outcome of a word, `None` for states of runs that have not ended.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The word used in the store and in answers.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
 use super::schema::{self, Format};
-use super::{Acceptance, JournalError, Millis, Submission};
+use super::{Acceptance, JournalError, Millis, Submission, idempotency};
 use crate::chaos::{self, Bug, Point};
 
 /// Opens the file, brings its tables up to date, asks for durable commits.
@@ -181,6 +181,9 @@ struct LastRun {
 
 /// Decides what a submission is and writes a new one down. Ownership of ids is decided and taken in the same transaction.
 pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> rusqlite::Result<Acceptance> {
+    if let Some(answered) = idempotency::answered(db, submission)? {
+        return Ok(answered);
+    }
     let space = submission.space.as_str();
     let last = db
         .prepare_cached(
@@ -200,6 +203,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
     let number = match &last {
         Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
         Some(last) if last.running && last.digest == submission.digest && submission.rerun.is_none() => {
+            idempotency::bind(db, submission, last.run_id)?;
             return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
         }
         Some(last) if last.running => return Ok(Acceptance::IdInUse),
@@ -231,6 +235,7 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
         submission.at
     ])?;
     let run_id = db.last_insert_rowid();
+    idempotency::bind(db, submission, run_id)?;
     let first = submission.rerun.as_ref().unwrap_or(&Record::Accepted);
     append(db, run_id, Time { at: submission.at, tick }, first)?;
     chaos::at(Point::K0);

@@ -25,6 +25,7 @@ impl Submission {
             document: Value::Object(kept).to_string(),
             job_ids: sent_ids(playbook),
             at: wall_clock(),
+            idempotency_key: None,
             has_room: true,
             rerun: None,
         }

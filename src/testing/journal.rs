@@ -7,7 +7,9 @@ use actix::clock::Instant;
 use tokio::sync::{oneshot, watch};
 
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::{Acceptance, Entry, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission};
+use crate::store::{
+    Acceptance, Entry, IdempotencyKey, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission,
+};
 
 /// A [`Journal`] for tests. Clones share the same journal.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub(super) struct State {
     pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
+    /// Run of each tenant's idempotency key.
+    keys: HashMap<(String, IdempotencyKey), i64>,
     mode: Mode,
     /// Runs that have lost a record: nothing more is written about them.
     broken: BTreeSet<i64>,
@@ -37,7 +41,8 @@ const GAP: &str = "an earlier record of the run could not be written";
 pub(super) struct Run {
     pub(super) submission: Submission,
     pub(super) number: u32,
-    pub(super) running: bool,
+    /// How it ended, if it has.
+    pub(super) ended: Option<RunOutcome>,
     pub(super) reused_ids: BTreeSet<usize>,
 }
 
@@ -79,6 +84,7 @@ impl MemoryJournal {
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
+            keys: HashMap::new(),
             mode: Mode::AtOnce,
             broken: BTreeSet::new(),
             held: Vec::new(),
@@ -236,10 +242,10 @@ impl State {
 
     fn write(&mut self, mut entry: Entry) -> u64 {
         entry.seq = self.written.len() as u64 + 1;
-        if matches!(entry.record, Record::AnalysisFinished { .. })
+        if let Record::AnalysisFinished { outcome, .. } = entry.record
             && let Some(run) = self.runs.get_mut(entry.run_id as usize - 1)
         {
-            run.running = false;
+            run.ended = Some(outcome);
         }
         self.written.push(entry);
         self.written.len() as u64
@@ -274,18 +280,44 @@ impl State {
         }
     }
 
+    /// What the submission's key says already.
+    fn answered(&self, submission: &Submission) -> Option<Acceptance> {
+        let key = submission.idempotency_key.clone()?;
+        let run_id = *self.keys.get(&(submission.tenant.clone(), key))?;
+        let run = self.runs.get(run_id as usize - 1)?;
+        let number = run.number;
+        let theirs = &run.submission;
+        let same =
+            (theirs.space, &theirs.id_key, theirs.digest) == (submission.space, &submission.id_key, submission.digest);
+        Some(match run.ended {
+            _ if !same => Acceptance::KeyReused,
+            Some(outcome) => Acceptance::Ended { run_id, number, outcome },
+            None => Acceptance::Running { run_id, number },
+        })
+    }
+
     fn decide(&mut self, submission: &Submission) -> Acceptance {
+        let decided = self.answered(submission).unwrap_or_else(|| self.decide_by_id(submission));
+        if let Acceptance::New { run_id, .. } | Acceptance::Running { run_id, .. } = &decided
+            && let Some(key) = submission.idempotency_key.clone()
+        {
+            self.keys.insert((submission.tenant.clone(), key), *run_id);
+        }
+        decided
+    }
+
+    fn decide_by_id(&mut self, submission: &Submission) -> Acceptance {
         let same_id =
             |run: &Run| (run.submission.space, &run.submission.id_key) == (submission.space, &submission.id_key);
         let at = self.runs.iter().rposition(same_id);
         let number = match at.map(|at| (at, &self.runs[at])) {
             Some((_, run)) if run.submission.tenant != submission.tenant => return Acceptance::IdInUse,
             Some((at, run))
-                if run.running && run.submission.digest == submission.digest && submission.rerun.is_none() =>
+                if run.ended.is_none() && run.submission.digest == submission.digest && submission.rerun.is_none() =>
             {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
-            Some((_, run)) if run.running => return Acceptance::IdInUse,
+            Some((_, run)) if run.ended.is_none() => return Acceptance::IdInUse,
             Some((_, run)) => run.number + 1,
             None => 1,
         };
@@ -306,7 +338,7 @@ impl State {
                 reused_ids.insert(sent.job);
             }
         }
-        let run = Run { submission: submission.clone(), number, running: true, reused_ids: reused_ids.clone() };
+        let run = Run { submission: submission.clone(), number, ended: None, reused_ids: reused_ids.clone() };
         self.runs.push(run);
         let run_id = self.runs.len() as i64;
         let accepted = self.entry(run_id, submission.rerun.clone().unwrap_or(Record::Accepted));

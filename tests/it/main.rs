@@ -11,6 +11,7 @@ mod fixtures;
 mod graph;
 mod healing;
 mod http;
+mod idempotency;
 mod journal_faults;
 mod journal_time;
 mod model;

@@ -22,5 +22,5 @@ pub(super) async fn submit(
     {
         return Ok(platform::test_call(&door, &tester, &document).await);
     }
-    submission::submit(&door, **space, document).await
+    submission::submit(&door, **space, submission::idempotency_key(&request)?, document).await
 }

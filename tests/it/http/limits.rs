@@ -1,5 +1,8 @@
 //! Refusals because of too much to do: 429 and 503, with the time to come back, and told to the web application.
 
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
 use dummy_services::{Behaviour, Script};
 
 use super::{playbook, refused};
@@ -48,6 +51,40 @@ fn a_running_analysis_may_be_submitted_again_when_there_is_no_room() {
         "update: Analysis completed with ID: inside",
     ];
     assert_eq!(about("inside"), expected);
+}
+
+/// Fault matrix: *overload, ten times what there is room for*. Refusals are quick and say when to come back; what was
+/// accepted is done.
+#[test]
+fn ten_times_too_much_is_refused_quickly_and_what_was_accepted_is_done() {
+    const ROOM: usize = 20;
+    let stack = Stack::answering(Stores::Embedded, slow(), &[("TOTAL_OPEN_ANALYSES", &ROOM.to_string())]);
+    let door = &stack.orchestrator.server;
+    let answers = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..10 {
+            let answers = &answers;
+            scope.spawn(move || {
+                for number in 0..ROOM {
+                    let id = format!("Over-{thread}-{number}");
+                    let since = Instant::now();
+                    let answer = door.post("/analysis", &playbook(&id).to_string());
+                    answers.lock().unwrap().push((id, answer, since.elapsed()));
+                }
+            });
+        }
+    });
+    let (accepted, refused_ones): (Vec<_>, Vec<_>) =
+        answers.into_inner().unwrap().into_iter().partition(|(_, answer, _)| answer.status == 202);
+    assert!(accepted.len() >= ROOM && refused_ones.len() >= ROOM, "{} of {}", accepted.len(), 10 * ROOM);
+    for (id, answer, took) in &refused_ones {
+        refused(answer, 503, "busy");
+        assert_eq!(answer.header("retry-after"), "5");
+        assert!(*took < Duration::from_secs(2), "{id}: {took:?}");
+    }
+    for (id, ..) in &accepted {
+        assert_eq!(stack.orchestrator.settled("analyses", id, PATIENCE)["state"], "succeeded");
+    }
 }
 
 #[track_caller]

@@ -4,6 +4,7 @@
 
 mod api;
 mod exhaustion;
+mod idempotency;
 mod ingestion;
 mod json;
 mod limits;
