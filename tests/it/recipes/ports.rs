@@ -83,6 +83,8 @@ struct Inner {
     objects: Vec<String>,
     records: Vec<String>,
     notices: Vec<String>,
+    /// Addresses at which services were asked to call, in order.
+    callbacks: Vec<String>,
     /// Evidence that Spark has left.
     evidence: BTreeSet<String>,
     /// The first start at a service.
@@ -145,6 +147,11 @@ impl World {
         self.inner.borrow().requests.iter().filter(|line| line.starts_with(prefix)).cloned().collect()
     }
 
+    /// Addresses at which services were asked to call, in order.
+    pub(super) fn callbacks(&self) -> Vec<String> {
+        self.inner.borrow().callbacks.clone()
+    }
+
     /// The body of the only request that begins like this.
     #[track_caller]
     pub(super) fn body(&self, request: &str) -> Value {
@@ -192,7 +199,14 @@ fn all_is_well(request: &str) -> Said {
 }
 
 impl JobServices for World {
-    fn post(&self, _: Service, path: &str, body: &Value) -> LocalBoxFuture<'static, Said> {
+    fn post(
+        &self,
+        _: Service,
+        path: &str,
+        body: &Value,
+        callback: Option<&str>,
+    ) -> LocalBoxFuture<'static, Said> {
+        self.inner.borrow_mut().callbacks.extend(callback.map(str::to_owned));
         self.ask(format!("POST {path} {body}"), format!("POST {path}"))
     }
 
@@ -202,6 +216,11 @@ impl JobServices for World {
             None => path.split('/').next().unwrap_or_default(),
         };
         self.ask(format!("GET {path}"), format!("GET {name}"))
+    }
+
+    fn delete(&self, _: Service, path: &str) -> LocalBoxFuture<'static, Said> {
+        let name = path.split('/').next().unwrap_or_default();
+        self.ask(format!("DELETE {path}"), format!("DELETE {name}"))
     }
 }
 
