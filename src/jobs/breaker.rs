@@ -21,6 +21,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// No circuit stays open for longer without a probe.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Whoever is about to give up may try once more, unless somebody has tried in vain within this time.
+const FRESH: Duration = Duration::from_secs(3);
+
 /// Waits are spread over this part of themselves, so that several circuits do not close in step.
 const SPREAD: f64 = 0.25;
 
@@ -38,7 +41,7 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 enum State {
     Closed { failures: u32 },
-    Open { until: Instant, wait: Duration },
+    Open { since: Instant, until: Instant, wait: Duration },
     HalfOpen { since: Instant, wait: Duration },
 }
 
@@ -87,6 +90,25 @@ impl Breaker {
         }
     }
 
+    /// Somebody is about to give up: the next call may go through, unless there is fresh news.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        if let State::Open { since, until, .. } = &mut self.state
+            && now.duration_since(*since) >= FRESH
+        {
+            *until = now.min(*until);
+        }
+    }
+
+    /// Whether calls are held back.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
+    /// Whether the one call that goes through is under way.
+    pub(super) fn is_probing(&self, now: Instant) -> bool {
+        matches!(self.state, State::HalfOpen { since, .. } if now.duration_since(since) <= self.connects_within)
+    }
+
     /// What came of an admitted call. `chance` is between 0 and 1 and spreads the waits.
     pub(super) fn hear(&mut self, admitted: u64, outcome: Outcome, now: Instant, chance: f64) {
         if admitted != self.epoch {
@@ -108,7 +130,7 @@ impl Breaker {
             // the next call takes the place of a probe that was dropped
             (State::HalfOpen { wait, .. }, Outcome::Unknown) => {
                 let wait = *wait;
-                self.becomes(State::Open { until: now, wait });
+                self.becomes(State::Open { since: now, until: now, wait });
             }
             (State::Closed { .. }, Outcome::Unknown) | (State::Open { .. }, _) => {}
         }
@@ -122,7 +144,7 @@ impl Breaker {
     fn opens(&mut self, wait: Duration, now: Instant, chance: f64) {
         let wait = wait.min(self.longest_wait);
         let until = now + wait.mul_f64(1.0 - SPREAD * chance);
-        self.becomes(State::Open { until, wait });
+        self.becomes(State::Open { since: now, until, wait });
     }
 
     fn becomes(&mut self, state: State) {
@@ -216,6 +238,21 @@ mod tests {
         assert!(call(&mut breaker, now + secs(5.1), Outcome::Reached));
         breaker.hear(probe, Outcome::Down, now + secs(5.2), 0.0);
         assert!(call(&mut breaker, now + secs(5.2), Outcome::Reached), "it counts no more");
+    }
+
+    #[test]
+    fn whoever_is_about_to_give_up_may_try_once_more_unless_the_news_is_fresh() {
+        let (mut breaker, mut now) = opened();
+        for wait in [1.0, 2.0, 4.0, 8.0] {
+            now += secs(wait);
+            assert!(call(&mut breaker, now, Outcome::Down));
+        }
+        breaker.hurry(now + secs(2.9));
+        assert!(!call(&mut breaker, now + secs(2.9), Outcome::Reached));
+        breaker.hurry(now + secs(3.0));
+        assert!(!breaker.is_probing(now + secs(3.0)));
+        let Admission::Pass(_) = breaker.admit(now + secs(3.0)) else { panic!("no probe") };
+        assert!(breaker.is_probing(now + secs(8.0)) && !breaker.is_probing(now + secs(8.1)));
     }
 
     #[test]

@@ -31,13 +31,17 @@ impl Contact {
         }
     }
 
-    /// There was none; answers how long that has been so.
-    pub(super) fn silent(&mut self, log: &dyn AttemptLog, why: &str) -> Duration {
-        let silence = self.last_answer.elapsed();
+    /// How long there has been no answer.
+    pub(super) fn silence(&self) -> Duration {
+        self.last_answer.elapsed()
+    }
+
+    /// There was none.
+    pub(super) fn silent(&mut self, log: &dyn AttemptLog, why: &str) {
+        let silence = self.silence();
         if silence >= self.lost_after && !self.lost {
             self.lost = true;
             log.lost_contact(format!("no usable answer for {} s: {why}", silence.as_secs()));
         }
-        silence
     }
 }

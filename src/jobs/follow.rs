@@ -80,7 +80,8 @@ impl Attempt {
         let mut contact = Contact::new(self.settings.no_answer, self.call.lost_contact);
         let mut unusable = 0;
         loop {
-            let answer = match ear.or(self.look(service, &question)).await {
+            let is_the_last = contact.silence() >= self.settings.no_answer;
+            let answer = match ear.or(self.look(service, &question, is_the_last)).await {
                 First::Asked(answer) => answer,
                 First::Said(verdict) => match said(verdict, on_complete)? {
                     Some(end) => return Ok(end),
@@ -114,7 +115,8 @@ impl Attempt {
                 }
                 ProgressAnswer::NoVerdict(text) => {
                     unusable = 0;
-                    if contact.silent(self.call.log.as_ref(), &text) >= self.settings.no_answer {
+                    contact.silent(self.call.log.as_ref(), &text);
+                    if is_the_last || self.has_waited_for(service, &contact) {
                         let text = format!("no usable answer for {} s: {text}", self.settings.no_answer.as_secs());
                         return Err(JobFailure::new(FailureKind::Unreachable, text));
                     }
@@ -133,12 +135,20 @@ impl Attempt {
     }
 
     /// One look at a job.
-    async fn look(&self, service: Service, question: &str) -> ProgressAnswer {
+    async fn look(&self, service: Service, question: &str, is_the_last: bool) -> ProgressAnswer {
+        if is_the_last {
+            self.circuits.hurry(service).await;
+        }
         match self.ports.services.get(service, question).await {
             Ok(answer) => answers::progress(&answer),
             Err(CallError::Unusable { why, .. }) => ProgressAnswer::Unusable(why),
             Err(error) => ProgressAnswer::NoVerdict(error.to_string()),
         }
+    }
+
+    /// Whether patience with silence is over, and the silence is the service's own and not a circuit's.
+    fn has_waited_for(&self, service: Service, contact: &Contact) -> bool {
+        contact.silence() >= self.settings.no_answer && !self.circuits.is_open(service)
     }
 
     /// The start never arrived: the same intent may be sent again.
@@ -160,6 +170,10 @@ impl Attempt {
         let mut contact = Contact::new(self.settings.no_answer, false);
         let mut backoff = Backoff::default();
         loop {
+            let is_the_last = contact.silence() >= self.settings.no_answer;
+            if is_the_last {
+                self.circuits.hurry(service).await;
+            }
             match self.ports.services.get(service, question).await {
                 Ok(answer) => {
                     contact.heard(self.call.log.as_ref());
@@ -167,8 +181,8 @@ impl Attempt {
                 }
                 Err(CallError::Unusable { why, .. }) => return Err(JobFailure::new(FailureKind::BadAnswer, why)),
                 Err(error) => {
-                    let silence = contact.silent(self.call.log.as_ref(), &error.to_string());
-                    if silence >= self.settings.no_answer {
+                    contact.silent(self.call.log.as_ref(), &error.to_string());
+                    if is_the_last || self.has_waited_for(service, &contact) {
                         return Err(unreachable(&error));
                     }
                     self.ends_if_over()?;

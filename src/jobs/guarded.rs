@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::clock::Instant;
+use actix::clock::{Instant, sleep};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 use serde_json::Value;
@@ -15,6 +15,9 @@ use super::answers::{self, ProgressAnswer};
 use super::breaker::{Admission, Breaker, Outcome};
 use crate::playbook::job::Service;
 use crate::ports::{Answer, CallError, JobServices, SparkJob, SparkSubmitter};
+
+/// Between two looks at whether a probe has come back.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The circuits, by service. Clones share them.
 #[derive(Clone)]
@@ -36,6 +39,20 @@ impl Circuits {
     /// Closed ones. `patience` is how long starts are repeated, `connects_within` the limit of making a connection.
     pub(super) fn new(patience: Duration, connects_within: Duration) -> Self {
         Self { breakers: Rc::default(), patience, connects_within }
+    }
+
+    /// To be called before the last of several tries: a circuit must not be the reason why a service that is up again is
+    /// not found. Waits for a probe that is on its way, no longer than a connection may take.
+    pub(super) async fn hurry(&self, service: Service) {
+        while self.with(service, |breaker| breaker.is_probing(Instant::now())) {
+            sleep(LOOK).await;
+        }
+        self.with(service, |breaker| breaker.hurry(Instant::now()));
+    }
+
+    /// Whether calls of a service are held back.
+    pub(super) fn is_open(&self, service: Service) -> bool {
+        self.with(service, |breaker| breaker.is_open())
     }
 
     fn admit(&self, service: Service) -> Result<Pass, CallError> {

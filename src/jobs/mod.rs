@@ -112,6 +112,7 @@ pub struct PlatformJobs {
     ports: Rc<JobPorts>,
     settings: Rc<JobSettings>,
     functions: FunctionSlots,
+    circuits: Circuits,
     web_application: Rc<Absence>,
     callbacks: Option<Callbacks>,
 }
@@ -123,12 +124,12 @@ impl PlatformJobs {
         let circuits = Circuits::new(settings.start_retry, settings.connect);
         let ports = JobPorts {
             services: Box::new(GuardedServices { inner: ports.services, circuits: circuits.clone() }),
-            spark: Box::new(GuardedSpark { inner: ports.spark, circuits }),
+            spark: Box::new(GuardedSpark { inner: ports.spark, circuits: circuits.clone() }),
             ..ports
         };
         let (ports, settings) = (Rc::new(ports), Rc::new(settings));
         let functions = FunctionSlots::new(&ports, &settings);
-        Self { ports, settings, functions, web_application: Rc::default(), callbacks: None }
+        Self { ports, settings, functions, circuits, web_application: Rc::default(), callbacks: None }
     }
 
     /// The same, and HTTP services may say by themselves how their jobs ended.
@@ -145,6 +146,7 @@ impl JobRunner for PlatformJobs {
             ports: Rc::clone(&self.ports),
             settings: Rc::clone(&self.settings),
             functions: self.functions.clone(),
+            circuits: self.circuits.clone(),
             callbacks: self.callbacks.clone(),
             since: actix::clock::Instant::now(),
         };

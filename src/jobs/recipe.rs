@@ -10,6 +10,7 @@ use actix::clock::Instant;
 
 use super::callbacks::Callbacks;
 use super::function_slots::FunctionSlots;
+use super::guarded::Circuits;
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings, paths};
 use crate::chaos::{self, Bug};
@@ -26,6 +27,7 @@ pub(super) struct Attempt {
     pub(super) ports: Rc<JobPorts>,
     pub(super) settings: Rc<JobSettings>,
     pub(super) functions: FunctionSlots,
+    pub(super) circuits: Circuits,
     pub(super) callbacks: Option<Callbacks>,
     /// When this life of it began.
     pub(super) since: Instant,

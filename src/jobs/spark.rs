@@ -80,14 +80,15 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
                 "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
             return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
         }
-        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(limit)).await;
+        let delay = poll_delay(since.elapsed(), attempt.settings.poll_interval);
+        sleep(delay.min(limit.saturating_sub(since.elapsed()))).await;
     }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
 /// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
 async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    match attempt.once_connected(|| attempt.ports.spark.submit(message)).await {
+    match attempt.once_connected(Service::Spark, || attempt.ports.spark.submit(message)).await {
         Ok(_) => Ok(()),
         Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
         Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {

@@ -197,7 +197,7 @@ impl Attempt {
         self.ends_if_over()?;
         let (path, callback) = (paths::endpoint(service), callback.map(Awaited::address));
         let call = || self.ports.services.post(service, path, body, callback.as_deref());
-        match self.once_connected(call).await {
+        match self.once_connected(service, call).await {
             Ok(answer) => {
                 chaos::at(Point::K5);
                 Ok(Some(answers::start(&answer)))
@@ -212,17 +212,19 @@ impl Attempt {
     }
 
     /// Repeats a call while nobody listens, for a limited time: it cannot have arrived, so that is safe.
-    pub(super) async fn once_connected<T, F>(&self, call: impl Fn() -> F) -> Result<T, CallError>
+    pub(super) async fn once_connected<T, F>(&self, service: Service, call: impl Fn() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, CallError>>,
     {
         let since = Instant::now();
         let mut backoff = Backoff::default();
         loop {
+            let is_the_last = since.elapsed() >= self.settings.start_retry;
+            if is_the_last {
+                self.circuits.hurry(service).await;
+            }
             match call().await {
-                Err(CallError::NotConnected { .. }) if since.elapsed() < self.settings.start_retry => {
-                    backoff.pause().await
-                }
+                Err(CallError::NotConnected { .. }) if !is_the_last => backoff.pause().await,
                 result => return result,
             }
         }
