@@ -23,6 +23,7 @@ pub use draining::Draining;
 pub use error::ApiError;
 
 use crate::engine::EngineHandle;
+use crate::jobs::callbacks;
 use crate::playbook::check::CheckSettings;
 use crate::ports::JobServices;
 use crate::store::{History, Journal};
@@ -48,6 +49,8 @@ pub struct Door {
     pub body_timeout: Duration,
     /// Whether `/metrics` wants no token, because only this machine can ask.
     pub metrics_for_everybody: bool,
+    /// Which attempts their services may speak of, if they may at all.
+    pub callbacks: Option<callbacks::Callbacks>,
     /// Playbooks of runs that were looked at lately.
     pub playbooks: api::PlaybookCache,
 }

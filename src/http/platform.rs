@@ -53,7 +53,7 @@ pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &
     if let Err(error) = names::judge(&door.checks.ingestion_urls, Some(&asked)).await {
         return plain(StatusCode::BAD_REQUEST, error.reason());
     }
-    let asking = tester.services.post(Service::Ingestion, "data-ingesting/test", &asked);
+    let asking = tester.services.post(Service::Ingestion, "data-ingesting/test", &asked, None);
     let Some(answer) = door.draining.cut_short(asking).await else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, ApiError::draining().reason());
     };

@@ -57,8 +57,7 @@ pub(super) fn progress(answer: &Answer) -> ProgressAnswer {
         "error" => match value.get("message").and_then(Value::as_str) {
             Some("Job ID doesn't exist") => ProgressAnswer::UnknownId,
             Some(text) if text.starts_with("Failed to connect to database") => ProgressAnswer::NoVerdict(cut(text)),
-            Some(text) if !text.trim().is_empty() => ProgressAnswer::Failed(cut(text)),
-            _ => ProgressAnswer::Failed("the service reported an error without a message".to_owned()),
+            message => ProgressAnswer::Failed(error_text(message)),
         },
         _ => ProgressAnswer::Done(value),
     }
@@ -67,6 +66,14 @@ pub(super) fn progress(answer: &Answer) -> ProgressAnswer {
 /// Whether the service itself is in trouble, whatever was asked.
 pub(super) fn is_no_verdict(answer: &Answer) -> bool {
     matches!(progress(answer), ProgressAnswer::NoVerdict(_))
+}
+
+/// A service's own words about a failure, fit to be stored and shown; a general text when it has none.
+pub(super) fn error_text(message: Option<&str>) -> String {
+    match message {
+        Some(text) if !text.trim().is_empty() => cut(text),
+        _ => "the service reported an error without a message".to_owned(),
+    }
 }
 
 /// A short plain text is worth repeating; a page of HTML is not.

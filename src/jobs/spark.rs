@@ -22,6 +22,7 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     if let Some(known) = attempt.known_start(Service::Spark) {
         return await_evidence(attempt, known.details.clone()).await;
     }
+    attempt.ends_if_over()?;
     attempt.call.log.prepare().await?;
     let chosen = if args.automl { Some(automl::choose(attempt, task, args, &input.path).await?) } else { None };
     let algorithm = match &chosen {
@@ -65,29 +66,29 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
 }
 
 /// The message of an earlier life of the process may or may not have arrived, and its reply is lost: only the evidence
-/// can tell. The time limit of the job ends the wait.
+/// can tell. What is left of the job's time limit ends the wait.
 async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<JobSuccess, JobFailure> {
     let (directory, output) = attempt.output();
     let evidence = paths::evidence(&directory);
     let tenant = attempt.call.run.playbook.tenant.as_str();
     let since = Instant::now();
     // a little before the limit of the whole attempt, whose words would be others
-    let limit = attempt.limit().mul_f64(0.99);
+    let limit = attempt.left().mul_f64(0.99);
     while !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
         if since.elapsed() >= limit {
             let text =
                 "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
             return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
         }
-        let left = limit.saturating_sub(since.elapsed());
-        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(left)).await;
+        let delay = poll_delay(since.elapsed(), attempt.settings.poll_interval);
+        sleep(delay.min(limit.saturating_sub(since.elapsed()))).await;
     }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
 /// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
 async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    match attempt.once_connected(|| attempt.ports.spark.submit(message)).await {
+    match attempt.once_connected(Service::Spark, || attempt.ports.spark.submit(message)).await {
         Ok(_) => Ok(()),
         Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
         Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {

@@ -94,6 +94,8 @@ pub struct JobCall {
     pub spent: Duration,
     /// What the service had said by itself before the process was last started.
     pub callback: Option<CallbackVerdict>,
+    /// Whether the journal says that the service does not answer questions about the job any more.
+    pub lost_contact: bool,
     /// Where the attempt writes down what it is about to do.
     pub log: Rc<dyn AttemptLog>,
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// The records of one run.
 #[derive(Default)]
-pub(super) struct MemoryJournal {
+pub(crate) struct MemoryJournal {
     records: Mutex<Vec<Record>>,
     settled: Notify,
 }
