@@ -3,7 +3,7 @@
 //! The counts belong to the process, not to an engine; they begin at zero with it. Every label has a short list of values
 //! (services, outcomes, lanes), never an id or a tenant, and every series is there from the start.
 //!
-//! To count something new: a field of [`Metrics`], its line in [`Metrics::register`], a function.
+//! To count something new: a field of `Metrics`, its line in `Metrics::register`, a function.
 
 use std::fmt;
 use std::sync::LazyLock;
