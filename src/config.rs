@@ -78,6 +78,8 @@ pub struct Config {
     pub ingestion_urls: UrlPolicy,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
+    /// How long the server still answers after it was told to stop.
+    pub drain: Duration,
     /// Wrong tokens in ten seconds from one address until further ones are answered 429.
     pub wrong_tokens: usize,
     /// Log filter.
@@ -155,6 +157,7 @@ impl Config {
             spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),
             ingestion_urls: reader.url_policy("INGESTION_URL_POLICY"),
             body_timeout: reader.seconds("BODY_TIMEOUT_SECONDS"),
+            drain: reader.seconds("DRAIN_SECONDS"),
             wrong_tokens: reader.number("WRONG_TOKENS"),
             log: reader.text("RUST_LOG"),
         }

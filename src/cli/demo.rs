@@ -2,11 +2,14 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use dummy_services::{Behaviour, Dummies, Options, S3Options, Script};
+use futures::future::{Either, select};
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, ServerArguments};
+use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
 use super::serve::{read_config, start_logging};
@@ -63,22 +66,26 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     config.records = Place::Embedded;
     config.ingestion_urls = UrlPolicy::Any;
     let listener = listen_nearby(&config)?;
-    actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    end_with(&system);
+    system.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let stores = Stores::open(&config)?;
         let dummies = start_dummies(&mut config, &stores, arguments.latency)?;
         let stack = Stack::start(&config, &stores, listener)?;
         output::note(&format!("orchestrator at {}, everything embedded in {}", stack.url, config.data_dir.display()));
-        let (handle, url) = (stack.server.handle(), stack.url.clone());
-        let server = actix_web::rt::spawn(stack.server);
-        let show = Show { config: &config, stores: &stores, dummies: &dummies, url };
-        let outcome = show.play(&playbook, directory.kept).await;
-        if !arguments.once && outcome.is_ok() {
-            output::note("still serving; Ctrl-C ends it");
-            // the server stops by itself on Ctrl-C and SIGTERM
-            drop(server.await);
-        } else {
-            handle.stop(true).await;
-        }
+        let show = Show { config: &config, stores: &stores, dummies: &dummies, url: stack.url.clone() };
+        let play = show.play(&playbook, directory.kept);
+        let (outcome, linger) = match select(std::pin::pin!(play), std::pin::pin!(signals.next())).await {
+            Either::Left((outcome, told_to_stop)) if !arguments.once && outcome.is_ok() => {
+                output::note("still serving; Ctrl-C ends it");
+                told_to_stop.await;
+                (outcome, config.drain)
+            }
+            Either::Left((outcome, _)) => (outcome, Duration::ZERO),
+            Either::Right(_) => (Ok(Exit::Succeeded), config.drain),
+        };
+        stack.drain(&stores, linger, signals).await;
         outcome
     })
 }

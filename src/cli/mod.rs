@@ -2,7 +2,9 @@
 
 mod client;
 mod demo;
+mod drain;
 mod exit;
+mod files;
 mod output;
 mod serve;
 mod stack;

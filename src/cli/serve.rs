@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
 use super::stack::{Stack, Stores, listen};
 use crate::chaos;
@@ -32,11 +33,14 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let listener = listen(&config.listen).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen on {}: {error}; set HOST and PORT", config.listen))
     })?;
-    actix_web::rt::System::new().block_on(async {
+    let system = actix_web::rt::System::new();
+    end_with(&system);
+    system.block_on(async {
+        let mut signals = StopSignals::listen()?;
         let stores = Stores::open(&config)?;
         let stack = Stack::start(&config, &stores, listener)?;
-        stack.server.await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        log::info!("stopped");
+        signals.next().await;
+        stack.drain(&stores, config.drain, signals).await;
         Ok(Exit::Succeeded)
     })
 }

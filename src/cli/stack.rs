@@ -2,15 +2,18 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZero;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
+use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
+use super::files::connections_per_worker;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -21,12 +24,12 @@ use crate::adapters::services::{HttpServices, ServiceAddresses};
 use crate::adapters::spark::{SparkComponent, SparkSettings};
 use crate::config::{Config, Place};
 use crate::engine::EngineHandle;
-use crate::http::{self, ApiKey, Door, IngestionTester};
+use crate::http::{self, ApiKey, Door, Draining, IngestionTester};
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
 use crate::store::recovery::open_runs;
-use crate::store::{Journal, SqliteHistory, SqliteJournal};
+use crate::store::{Journal, Receipt, SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -40,8 +43,10 @@ pub(super) struct Stores {
 
 /// A running orchestrator.
 pub(super) struct Stack {
-    /// Resolves when the server has stopped; has to be awaited for it to run.
-    pub(super) server: Server,
+    /// Stops the server.
+    pub(super) server: ServerHandle,
+    /// What the server's workers share.
+    pub(super) door: web::Data<Door>,
     /// Where it listens.
     pub(super) url: String,
 }
@@ -71,6 +76,11 @@ impl Stores {
     /// The reading side of the journal.
     pub(super) fn history(&self) -> Arc<SqliteHistory> {
         Arc::clone(&self.history)
+    }
+
+    /// Resolves when everything that the journal knows is on the disk.
+    pub(super) fn flush(&self) -> Receipt<()> {
+        self.journal.flush()
     }
 
     /// One line on which store is used and where.
@@ -140,13 +150,14 @@ impl Stack {
         if !open.is_empty() {
             log::info!("{} runs go on where they were", open.len());
         }
-        open.into_iter().for_each(|run| engine.resume(run));
+        engine.resume(open);
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),
             history: stores.history(),
             key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
             checks: config.checks(),
+            draining: Draining::new(config.drain),
             body_timeout: config.body_timeout,
             metrics_for_everybody: config.listen.is_loopback(),
             playbooks: http::api::PlaybookCache::default(),
@@ -157,19 +168,34 @@ impl Stack {
             .map_err(|error| failed(error.to_string()))?;
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
         let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
+        let shared = door.clone();
+        let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
         let server = HttpServer::new(move || {
             let services = Box::new(HttpServices::new(addresses.clone(), &test_limits));
             App::new()
-                .app_data(door.clone())
+                .app_data(shared.clone())
                 .app_data(web::Data::new(IngestionTester { services }))
                 .configure(http::configure)
         })
+        .workers(workers)
+        .max_connections(connections_per_worker(workers))
         .listen(listener)
         .map_err(|error| failed(error.to_string()))?
-        .shutdown_timeout(5)
+        .shutdown_timeout(LONGEST_ANSWER_SECONDS)
+        .disable_signals()
         .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(run(server));
         log::info!("listening on {url}; {}", stores.describe(config));
-        Ok(Self { server, url })
+        Ok(Self { server: handle, door, url })
+    }
+}
+
+/// Nobody could submit or ask any more: a server that ends by itself ends the process.
+async fn run(server: Server) {
+    if let Err(error) = server.await {
+        log::error!("the server has ended: {error}");
+        std::process::exit(i32::from(Exit::Failed.code()));
     }
 }
 

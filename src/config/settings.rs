@@ -61,6 +61,7 @@ settings! {
     "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
     "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
+    "DRAIN_SECONDS" = "1": "how long the server still answers (503 to submissions) after it was told to stop";
     "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
     "RUST_LOG" = "info": "log filter of env_logger";
 }

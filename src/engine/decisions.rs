@@ -106,8 +106,9 @@ pub fn has_node(job: JobIndex, before: &RunProgress) -> bool {
 
 /// The node of a job at the beginning of a life of its run.
 pub fn node_of(job: JobIndex, inputs: InputBuffer, attempts: u32, before: &RunProgress) -> NodeState {
-    let begun = before.jobs.get(job).map_or(0, |known| known.attempt);
-    NodeState::new(inputs, attempts).resumed_at(begun)
+    let known = before.jobs.get(job);
+    let (begun, at_work) = known.map_or((0, false), |known| (known.attempt, known.may_be_at_work()));
+    NodeState::new(inputs, attempts).resumed_at(begun).found_at_work(at_work)
 }
 
 /// Starts that earlier lives of the process intended for an attempt.

@@ -151,6 +151,11 @@ impl GraphActor {
     fn replay(&mut self) -> Vec<GraphAction> {
         self.follow(&Milestone::Accepted, None);
         let before = Rc::clone(&self.before);
+        if let Some((outcome, cause)) = &before.stopping {
+            self.stops_as = *outcome;
+            self.first_cause = Some(cause.clone());
+            self.progress.was_stopped();
+        }
         let ended = before.ended.iter().map(|&job| (job, &before.jobs[job]));
         ended.flat_map(|(job, known)| self.hear_from_journal(job, known)).collect()
     }
@@ -278,9 +283,7 @@ impl Actor for GraphActor {
             self.wiring = Some(Wiring::new(Rc::clone(&self.graph), context));
         }
         self.act_on(left_over, ctx);
-        if self.before.cancel_asked {
-            self.cancel(ctx);
-        }
+        self.go_on_stopping(ctx);
         self.arm_deadline(ctx);
         self.wire(ctx);
         ctx.run_interval(self.sweep, Self::look_after);

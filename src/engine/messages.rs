@@ -34,12 +34,13 @@ pub struct SubmitAnalysis {
     pub submission: Submission,
 }
 
-/// The start of the process hands the supervisor a run that goes on where the journal says it was.
+/// The start of the process hands the supervisor all runs that go on where the journal says they were: together, because
+/// what services are at work on needs its slots before anything else of any run asks for one.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
-pub struct ResumeRun {
-    /// The run.
-    pub run: OpenRun,
+pub struct ResumeRuns {
+    /// The runs, oldest first.
+    pub runs: Vec<OpenRun>,
 }
 
 /// The door asks the supervisor to do something about a run; answered when that is durable.
@@ -75,6 +76,11 @@ pub struct AnnounceRefusal {
     /// The notices in order.
     pub notices: Vec<Notice>,
 }
+
+/// The process is about to stop: no job is let in any more. Answered when that holds.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Drain;
 
 /// An accepted submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +122,9 @@ pub enum SubmitError {
     /// The acceptance cannot be made durable.
     #[error(transparent)]
     NotDurable(#[from] JournalError),
+    /// The process is about to stop.
+    #[error("the server is about to stop")]
+    Draining,
     /// The engine is gone.
     #[error("the engine has stopped")]
     Stopped,

@@ -13,9 +13,11 @@ pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
+mod resuming;
 pub mod retry;
 mod steering;
 mod supervisor;
+mod tenant_runs;
 mod traffic;
 mod wiring;
 
@@ -25,7 +27,9 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
-use messages::{Accepted, AnnounceRefusal, ResumeRun, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb};
+use messages::{
+    Accepted, AnnounceRefusal, Drain, ResumeRuns, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb,
+};
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
 pub use traffic::{CountedAs, Traffic};
@@ -86,9 +90,9 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets a run go on where the journal says it was.
-    pub fn resume(&self, run: OpenRun) {
-        self.supervisor.do_send(ResumeRun { run });
+    /// Lets runs go on where the journal says they were; all that are open, before anything is submitted.
+    pub fn resume(&self, runs: Vec<OpenRun>) {
+        self.supervisor.do_send(ResumeRuns { runs });
     }
 
     /// Pauses, resumes or cancels a run; resolves when that is durable.
@@ -96,6 +100,14 @@ impl EngineHandle {
     /// *Errors*: the run is over, or the journal cannot be written.
     pub async fn steer(&self, run_id: i64, verb: Verb) -> Result<(), SteerError> {
         self.supervisor.send(SteerAnalysis { run_id, verb }).await.unwrap_or(Err(SteerError::Stopped))
+    }
+
+    /// Lets no job start at a service any more; resolves when that holds. Jobs that were let in before go on, the others
+    /// wait for the next start of the process. An engine that has stopped starts nothing either.
+    pub async fn drain(&self) {
+        if self.supervisor.send(Drain).await.is_err() {
+            log::debug!("the engine had stopped before it was drained");
+        }
     }
 
     /// Tells the web application about a refused submission; best effort.

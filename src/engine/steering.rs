@@ -18,23 +18,39 @@ use crate::store::Record;
 use crate::store::record::{Cause, RunOutcome};
 
 impl GraphActor {
-    /// Ends the run for a reason outside its jobs.
-    fn stop(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
-        self.first_cause.get_or_insert(Cause { step: None, failure });
+    /// Ends the run for a reason outside its jobs, which is written down before anything follows from it: otherwise a run
+    /// whose jobs are all stopped would look like one whose jobs are all done.
+    fn stop(&mut self, outcome: RunOutcome, failure: JobFailure, ctx: &mut Context<Self>) {
+        if self.progress.open() == 0 {
+            return;
+        }
+        let cause = Cause { step: None, failure };
+        drop(self.journal.append(self.run.run_id, Record::Stopping { outcome, cause: cause.clone() }));
+        self.stops_as = outcome;
+        self.first_cause.get_or_insert(cause);
         let actions = self.progress.stop();
         self.act_on(actions, ctx);
     }
 
+    /// What an earlier life of the process had begun to stop, or was asked to.
+    pub(super) fn go_on_stopping(&mut self, ctx: &mut Context<Self>) {
+        if self.before.stopping.is_some() {
+            let actions = self.progress.stop();
+            self.act_on(actions, ctx);
+        } else if self.before.cancel_asked {
+            self.cancel(ctx);
+        }
+    }
+
     /// Somebody wants the run to end.
     pub(super) fn cancel(&mut self, ctx: &mut Context<Self>) {
-        self.stops_as = RunOutcome::Cancelled;
-        self.stop(JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled"), ctx);
+        let failure = JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled");
+        self.stop(RunOutcome::Cancelled, failure, ctx);
     }
 
     /// The run cannot go on.
     pub(super) fn fail(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
-        self.stops_as = RunOutcome::Failed;
-        self.stop(failure, ctx);
+        self.stop(RunOutcome::Failed, failure, ctx);
     }
 
     fn pause(&mut self, paused: bool, ctx: &mut Context<Self>) {
@@ -64,7 +80,8 @@ impl GraphActor {
     }
 
     fn pass_deadline(&mut self, ctx: &mut Context<Self>) {
-        self.stop(JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline"), ctx);
+        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
+        self.stop(RunOutcome::Stopped, failure, ctx);
     }
 
     /// A job that has no actor in this life may be at work since an earlier one: its service is told, and the job ends

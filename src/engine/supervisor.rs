@@ -1,7 +1,7 @@
 //! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use futures::FutureExt;
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, ResumeRun, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
+    Accepted, AnalysisFinished, AnnounceRefusal, Drain, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
     SubmitError, Ticket,
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
 use super::retry::RetryBudget;
+use super::tenant_runs::TenantRuns;
 use crate::chaos::{self, Point};
 use crate::graph::{JobGraph, Plan};
 use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
-use crate::store::recovery::OpenRun;
 use crate::store::{Acceptance, Entry, Journal, Millis, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
@@ -75,45 +75,20 @@ pub(super) struct Ready {
     pub(super) before_at: Millis,
 }
 
-/// The runs of one tenant.
-#[derive(Default)]
-pub(super) struct TenantRuns {
-    /// Accepted and not ended, or about to be accepted.
-    open: usize,
-    running: usize,
-    queued: VecDeque<Ready>,
-}
-
-impl TenantRuns {
-    pub(super) fn is_in_line(&self, run_id: i64) -> bool {
-        self.queued.iter().any(|ready| ready.run.run_id == run_id)
-    }
-
-    /// Changes what a run in line will know when it begins; it is told the time by the journal's clock, too.
-    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress, Millis)) {
-        if let Some(ready) = self.queued.iter_mut().find(|ready| ready.run.run_id == run_id) {
-            edit(&mut ready.before, ready.before_at);
-        }
-    }
-
-    pub(super) fn leave_line(&mut self, run_id: i64) -> Option<Ready> {
-        let at = self.queued.iter().position(|ready| ready.run.run_id == run_id)?;
-        self.queued.remove(at)
-    }
-}
-
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
 pub struct AnalysisSupervisor {
     pub(super) journal: Arc<dyn Journal>,
     runner: Rc<dyn JobRunner>,
     limits: EngineLimits,
-    gate: Admission,
+    pub(super) gate: Admission,
     /// Nodes in line, by ticket.
     in_line: HashMap<Ticket, Recipient<SlotGranted>>,
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
-    open: usize,
+    pub(super) open: usize,
     retries: Rc<RefCell<RetryBudget>>,
+    /// Nobody is let in any more: the process is about to stop.
+    draining: bool,
 }
 
 impl AnalysisSupervisor {
@@ -131,6 +106,7 @@ impl AnalysisSupervisor {
             runs: HashMap::new(),
             tenants: HashMap::new(),
             open: 0,
+            draining: false,
         }
     }
 
@@ -161,7 +137,7 @@ impl AnalysisSupervisor {
     }
 
     /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
-    fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
+    pub(super) fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
         let runs = self.tenants.entry(ready.run.playbook.tenant.clone()).or_default();
         if runs.running >= self.limits.running_per_tenant {
             drop(self.journal.append(ready.run.run_id, Record::Queued));
@@ -317,26 +293,6 @@ fn log_acceptance(playbook: &Playbook, number: u32, jobs: usize) {
     log::info!("tenant={tenant} {}={id} run={number}: accepted, {jobs} jobs", space.as_str());
 }
 
-impl Handler<ResumeRun> for AnalysisSupervisor {
-    type Result = ();
-
-    /// What was accepted once is not judged by limits again.
-    fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
-        chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = message.run;
-        let playbook = Arc::new(plan.playbook);
-        log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
-        self.open += 1;
-        metrics::analyses_open(self.open);
-        self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
-        drop(self.journal.append(run_id, Record::Begun));
-        let here = Instant::now();
-        let accepted = here.checked_sub(age).unwrap_or(here);
-        let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
-    }
-}
-
 impl Handler<AnalysisFinished> for AnalysisSupervisor {
     type Result = ();
 
@@ -353,7 +309,7 @@ impl Handler<SlotWanted> for AnalysisSupervisor {
         // a run that has ended needs no slots; its node is about to stop
         let Some(run) = self.runs.get(&ticket.run_id) else { return };
         let request = Request { ticket, tenant: run.tenant.clone(), service, max_parallel: run.max_parallel };
-        if self.gate.ask(request) {
+        if !self.draining && self.gate.ask(request) {
             reply.do_send(SlotGranted);
         } else {
             self.in_line.insert(ticket, reply);
@@ -366,8 +322,19 @@ impl Handler<SlotReleased> for AnalysisSupervisor {
 
     fn handle(&mut self, message: SlotReleased, _: &mut Self::Context) {
         self.in_line.remove(&message.ticket);
+        if self.draining {
+            return;
+        }
         let granted = self.gate.release(message.ticket);
         self.let_in(granted);
+    }
+}
+
+impl Handler<Drain> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.draining = true;
     }
 }
 

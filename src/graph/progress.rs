@@ -127,6 +127,12 @@ impl GraphProgress {
         actions
     }
 
+    /// An earlier life of the process has begun to stop the analysis, for a reason outside its jobs: whatever is heard of
+    /// them, that is how it ends. What is still open has to be stopped again.
+    pub fn was_stopped(&mut self) {
+        self.stopped_from_outside = true;
+    }
+
     /// Where a job stands.
     pub fn state(&self, job: JobIndex) -> Option<JobState> {
         self.states.get(job).copied()
@@ -211,6 +217,15 @@ mod tests {
         let mut progress = GraphProgress::new(2, OnFailure::Stop);
         assert_eq!(progress.stop(), [GraphAction::StopJob(0), GraphAction::StopJob(1)]);
         assert_eq!(progress.stop(), []);
+        progress.on_job_finished(0, JobEnd::Cancelled);
+        let end = progress.on_job_finished(1, JobEnd::Skipped);
+        assert_eq!(end, [GraphAction::FinishAnalysis(Outcome::Stopped)]);
+    }
+
+    #[test]
+    fn what_was_stopped_before_its_last_job_was_heard_of_has_not_succeeded() {
+        let mut progress = GraphProgress::new(2, OnFailure::Continue);
+        progress.was_stopped();
         progress.on_job_finished(0, JobEnd::Cancelled);
         let end = progress.on_job_finished(1, JobEnd::Skipped);
         assert_eq!(end, [GraphAction::FinishAnalysis(Outcome::Stopped)]);

@@ -1,14 +1,12 @@
 //! Reads a JSON object from a request: content type, size, time, syntax, in that order.
 
-use std::time::Duration;
-
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures::StreamExt;
 use serde_json::{Map, Value};
 
-use super::LARGEST_BODY;
 use super::error::ApiError;
+use super::{Door, LARGEST_BODY};
 use crate::playbook::{Problem, json};
 
 /// Bodies beyond this are parsed off the worker, which has others to serve.
@@ -18,20 +16,22 @@ const PARSED_ON_THE_SPOT: usize = 64 * 1024;
 pub(super) async fn read_object(
     request: &HttpRequest,
     payload: web::Payload,
-    limit: Duration,
+    door: &Door,
 ) -> Result<Map<String, Value>, ApiError> {
     judge_content_type(request)?;
     judge_length(request)?;
-    let bytes = match actix_web::rt::time::timeout(limit, collect(payload)).await {
-        Ok(bytes) => bytes?,
-        Err(_) => {
+    let arrival = actix_web::rt::time::timeout(door.body_timeout, collect(payload));
+    let bytes = match door.draining.cut_short(arrival).await {
+        Some(Ok(bytes)) => bytes?,
+        Some(Err(_)) => {
             return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", "the body did not arrive in time"));
         }
+        None => return Err(ApiError::draining()),
     };
     let parsed = if bytes.len() <= PARSED_ON_THE_SPOT {
         json::parse(&bytes)
     } else {
-        web::block(move || json::parse(&bytes)).await.map_err(|_| stopped())?
+        web::block(move || json::parse(&bytes)).await.map_err(|_| ApiError::draining())?
     };
     match parsed.map_err(ApiError::bad_request)? {
         Value::Object(object) => Ok(object),
@@ -88,8 +88,4 @@ async fn collect(mut payload: web::Payload) -> Result<web::Bytes, ApiError> {
 
 fn too_large() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body is larger than {LARGEST_BODY} bytes"))
-}
-
-pub(super) fn stopped() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is stopping").hint("try again later")
 }

@@ -54,6 +54,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what}"))
     }
 
+    /// The process is about to stop, or has no time for this request any more: 503.
+    pub fn draining() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is about to stop").hint("try again later")
+    }
+
     /// The journal cannot be read: 503.
     pub fn unreadable(error: &JournalError) -> Self {
         log::error!("{error}");
@@ -131,9 +136,7 @@ impl From<SubmitError> for ApiError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-durable", "the submission cannot be made durable")
                     .hint("try again later; the server's log says why")
             }
-            SubmitError::Stopped => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", reason).hint("try again later")
-            }
+            SubmitError::Draining | SubmitError::Stopped => Self::draining(),
         }
     }
 }

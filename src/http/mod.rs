@@ -4,6 +4,7 @@
 pub mod api;
 mod auth;
 mod body;
+mod draining;
 mod error;
 mod health;
 mod metrics;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use actix_web::web;
 
 pub use auth::ApiKey;
+pub use draining::Draining;
 pub use error::ApiError;
 
 use crate::engine::EngineHandle;
@@ -40,6 +42,8 @@ pub struct Door {
     pub key: ApiKey,
     /// How submissions are judged.
     pub checks: CheckSettings,
+    /// Whether anything is taken at all.
+    pub draining: Draining,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// Whether `/metrics` wants no token, because only this machine can ask.

@@ -20,7 +20,7 @@ pub(super) async fn analysis(
     payload: web::Payload,
     door: web::Data<Door>,
 ) -> Result<HttpResponse, ApiError> {
-    let document = read_object(&request, payload, door.body_timeout).await?;
+    let document = read_object(&request, payload, &door).await?;
     door.key.judge_document(&request, &document)?;
     submit(&door, Space::Analysis, document).await
 }
@@ -32,7 +32,7 @@ pub(super) async fn ingestion(
     door: web::Data<Door>,
     tester: web::Data<IngestionTester>,
 ) -> Result<HttpResponse, ApiError> {
-    let document = read_object(&request, payload, door.body_timeout).await?;
+    let document = read_object(&request, payload, &door).await?;
     door.key.judge_document(&request, &document)?;
     let testing = is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?;
     if testing {
@@ -53,7 +53,11 @@ pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &
     if let Err(error) = names::judge(&door.checks.ingestion_urls, Some(&asked)).await {
         return plain(StatusCode::BAD_REQUEST, error.reason());
     }
-    match tester.services.post(Service::Ingestion, "data-ingesting/test", &asked).await {
+    let asking = tester.services.post(Service::Ingestion, "data-ingesting/test", &asked);
+    let Some(answer) = door.draining.cut_short(asking).await else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, ApiError::draining().reason());
+    };
+    match answer {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
             plain(status, answer.body)

@@ -4,7 +4,6 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::body::stopped;
 use super::error::ApiError;
 use super::{Door, names};
 use crate::engine::messages::{Accepted, SubmitError};
@@ -29,7 +28,9 @@ pub(super) async fn submit(
     }
     let submission = Submission::new(&plan.playbook, &document);
     let id = plan.playbook.id.clone();
-    match door.engine.submit(plan, submission).await {
+    let decided =
+        if door.draining.has_begun() { Err(SubmitError::Draining) } else { door.engine.submit(plan, submission).await };
+    match decided {
         Ok(accepted) => Ok(answer(space, &id, &accepted)),
         Err(refused) => {
             announce_limits(door, space, &id, &refused);
@@ -53,7 +54,7 @@ async fn judge(
         (document, plan)
     };
     let (document, plan) =
-        if jobs <= JUDGED_ON_THE_SPOT { work() } else { web::block(work).await.map_err(|_| stopped())? };
+        if jobs <= JUDGED_ON_THE_SPOT { work() } else { web::block(work).await.map_err(|_| ApiError::draining())? };
     let plan = plan.map_err(|refusal| {
         let error = ApiError::unprocessable(refusal.problems);
         let tenant_is_theirs = refusal.tenant.is_some() && error.status.as_u16() == 422;
@@ -79,8 +80,13 @@ fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<
 }
 
 fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refused: &SubmitError) {
-    let told =
-        matches!(refused, SubmitError::TenantBusy { .. } | SubmitError::Busy { .. } | SubmitError::NotDurable(_));
+    let told = match refused {
+        SubmitError::TenantBusy { .. }
+        | SubmitError::Busy { .. }
+        | SubmitError::NotDurable(_)
+        | SubmitError::Draining => true,
+        SubmitError::IdInUse | SubmitError::JobIdInUse { .. } | SubmitError::Stopped => false,
+    };
     if told && space == Space::Analysis {
         let problem = Problem::new("busy", "", refused.to_string());
         announce_unless_bound(door.clone(), id.text().to_owned(), vec![problem]);

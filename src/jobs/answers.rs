@@ -64,6 +64,11 @@ pub(super) fn progress(answer: &Answer) -> ProgressAnswer {
     }
 }
 
+/// Whether the service itself is in trouble, whatever was asked.
+pub(super) fn is_no_verdict(answer: &Answer) -> bool {
+    matches!(progress(answer), ProgressAnswer::NoVerdict(_))
+}
+
 /// A short plain text is worth repeating; a page of HTML is not.
 fn in_words(body: &str) -> String {
     let text = body.trim();

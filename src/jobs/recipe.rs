@@ -273,6 +273,7 @@ impl Attempt {
         let question = progress_question(path, &started.wire_id);
         let since = Instant::now();
         let mut last_answer = since;
+        let mut unknown_since = None;
         let mut unusable = 0;
         loop {
             let answer = match self.ports.services.get(started.service, &question).await {
@@ -288,7 +289,10 @@ impl Attempt {
                     let text = "Job ID doesn't exist: the service has lost the job";
                     return Err(JobFailure::new(FailureKind::ServiceError, text));
                 }
-                ProgressAnswer::UnknownId if since.elapsed() >= self.settings.start_retry => {
+                // counted from the first such answer: the service may have been away before
+                ProgressAnswer::UnknownId
+                    if unknown_since.get_or_insert_with(Instant::now).elapsed() >= self.settings.start_retry =>
+                {
                     let text = "the service answers no start and does not know the job";
                     return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
                 }
@@ -325,11 +329,14 @@ impl Attempt {
         let since = Instant::now();
         let mut backoff = Backoff::default();
         loop {
-            match self.ports.services.get(service, question).await {
-                Ok(answer) => return Ok(answer),
+            let answer = self.ports.services.get(service, question).await;
+            let waits = since.elapsed() < self.settings.no_answer;
+            match answer {
+                // the service's own outage is no answer
+                Ok(answer) if !waits || !answers::is_no_verdict(&answer) => return Ok(answer),
                 Err(CallError::Unusable { why, .. }) => return Err(JobFailure::new(FailureKind::BadAnswer, why)),
-                Err(error) if since.elapsed() >= self.settings.no_answer => return Err(unreachable(&error)),
-                Err(_) => backoff.pause().await,
+                Err(error) if !waits => return Err(unreachable(&error)),
+                Ok(_) | Err(_) => backoff.pause().await,
             }
         }
     }

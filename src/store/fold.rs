@@ -28,6 +28,8 @@ pub struct RunProgress {
     pub rerun_of: Option<u32>,
     /// Whether somebody has asked that it ends.
     pub cancel_asked: bool,
+    /// What it will have ended as and why, if it was stopped for a reason outside its jobs before any of them had failed.
+    pub stopping: Option<(RunOutcome, Cause)>,
     /// Since when it is paused, by the journal's clock.
     pub paused_since: Option<Millis>,
     /// How long it was paused before that.
@@ -82,6 +84,7 @@ impl RunProgress {
             finished: None,
             rerun_of: None,
             cancel_asked: false,
+            stopping: None,
             paused_since: None,
             paused_before: Duration::ZERO,
             warnings: Vec::new(),
@@ -123,6 +126,11 @@ impl RunProgress {
                 }
             }
             Record::CancelAsked => self.cancel_asked = true,
+            Record::Stopping { outcome, cause } => {
+                if self.count(JobPhase::Failed) == 0 {
+                    self.stopping.get_or_insert_with(|| (*outcome, cause.clone()));
+                }
+            }
             Record::Warning { job, code, text } => self.warn(*job, code, text.clone()),
             Record::AnalysisFinished { outcome, cause, elapsed_ms } => {
                 let at = entry.at;

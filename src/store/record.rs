@@ -149,6 +149,13 @@ pub enum Record {
     ResumeAsked,
     /// Somebody has asked that the run ends now.
     CancelAsked,
+    /// The run ends for a reason outside its jobs: nothing of it starts from here on, and what runs is let go.
+    Stopping {
+        /// What it will have ended as.
+        outcome: RunOutcome,
+        /// The reason.
+        cause: Cause,
+    },
     /// Something odd that failed nothing.
     Warning {
         /// The job it is about, if any.

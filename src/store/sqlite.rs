@@ -155,6 +155,7 @@ pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) 
         | Record::JobFailed { .. }
         | Record::JobSkipped { .. }
         | Record::JobCancelled { .. }
+        | Record::Stopping { .. }
         | Record::Warning { .. }
         | Record::Delivered { .. } => {}
     }

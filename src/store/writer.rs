@@ -45,6 +45,7 @@ enum Command {
     Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
     ReadBack(i64, Arc<SqliteHistory>, Reply<Vec<Entry>>),
+    Flush(Reply<()>),
 }
 
 impl Command {
@@ -52,7 +53,7 @@ impl Command {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
             // a run that has lost a record can still be read
-            Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) => None,
+            Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) | Command::Flush(_) => None,
         }
     }
 
@@ -67,6 +68,7 @@ enum Applied {
     Append(u64),
     Document(DocumentApplied),
     ReadBack,
+    Flush,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -106,6 +108,11 @@ impl SqliteJournal {
     /// Changes a document of the embedded records.
     pub(super) fn change_document(&self, change: DocumentChange) -> Receipt<DocumentApplied> {
         self.send(|reply| Command::Document(Box::new(change), reply))
+    }
+
+    /// Resolves when everything that was queued before is durable.
+    pub fn flush(&self) -> Receipt<()> {
+        self.send(Command::Flush)
     }
 
     fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Receipt<T> {
@@ -247,6 +254,7 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
         Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
         Command::ReadBack(..) => Ok(Applied::ReadBack),
+        Command::Flush(_) => Ok(Applied::Flush),
     }
 }
 
@@ -257,7 +265,15 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
         (Command::ReadBack(run_id, history, reply), Applied::ReadBack) => read_back(run_id, history, reply),
-        (Command::Accept(..) | Command::Append { .. } | Command::Document(..) | Command::ReadBack(..), _) => {
+        (Command::Flush(reply), Applied::Flush) => tell(reply, Ok(())),
+        (
+            Command::Accept(..)
+            | Command::Append { .. }
+            | Command::Document(..)
+            | Command::ReadBack(..)
+            | Command::Flush(_),
+            _,
+        ) => {
             log::error!("the journal's writer has mixed up its answers");
         }
     }
@@ -269,7 +285,7 @@ fn pass_points(command: &Command) {
         Command::Accept(..) => chaos::at(Point::K1),
         Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
         Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
-        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) => {}
+        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) | Command::Flush(_) => {}
     }
 }
 
@@ -279,6 +295,7 @@ fn refuse(command: Command, error: &JournalError) {
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
         Command::ReadBack(_, _, reply) => tell(reply, Err(error.clone())),
+        Command::Flush(reply) => tell(reply, Err(error.clone())),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::clock::Instant;
 use tokio::sync::{oneshot, watch};
 
-use crate::playbook::Space;
 use crate::store::record::{Cause, RunOutcome};
 use crate::store::{Acceptance, Entry, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission};
 
@@ -17,10 +16,11 @@ pub struct MemoryJournal {
     changed: watch::Sender<()>,
 }
 
-struct State {
-    began: Instant,
+pub(super) struct State {
+    /// The tick at which the journal last began to count, and when that was.
+    began: (Millis, Instant),
     written: Vec<Entry>,
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
     mode: Mode,
@@ -33,14 +33,12 @@ struct State {
 /// Why a record after a lost one is refused.
 const GAP: &str = "an earlier record of the run could not be written";
 
-/// One accepted run.
-struct Run {
-    space: Space,
-    id_key: String,
-    number: u32,
-    tenant: String,
-    digest: [u8; 32],
-    running: bool,
+/// One accepted run; its key is its position, counted from 1.
+pub(super) struct Run {
+    pub(super) submission: Submission,
+    pub(super) number: u32,
+    pub(super) running: bool,
+    pub(super) reused_ids: BTreeSet<usize>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -77,7 +75,7 @@ impl MemoryJournal {
     /// An empty journal whose receipts are ready at once.
     pub fn new() -> Self {
         let state = State {
-            began: Instant::now(),
+            began: (0, Instant::now()),
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
@@ -88,8 +86,13 @@ impl MemoryJournal {
         Self { state: Arc::new(Mutex::new(state)), changed: watch::channel(()).0 }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock shows this tick now and goes on from there: a new life of the process, on another runtime.
+    pub fn goes_on_at(&self, tick: Millis) {
+        self.state().began = (tick, Instant::now());
     }
 
     /// From now on nothing becomes durable until it is released.
@@ -105,6 +108,21 @@ impl MemoryJournal {
         released.into_iter().for_each(|held| state.commit(held));
         drop(state);
         self.changed.send_replace(());
+    }
+
+    /// Forgets what waits, as a process does that dies: nobody gets an answer.
+    pub fn forget_held(&self) {
+        self.state().held.clear();
+    }
+
+    /// How many commands wait to become durable.
+    pub fn waiting(&self) -> usize {
+        self.state().held.len()
+    }
+
+    /// How many records are durable: the position of the last one.
+    pub fn durable(&self) -> u64 {
+        self.state().written.len() as u64
     }
 
     /// Makes everything durable that waits, and everything that comes at once.
@@ -136,6 +154,11 @@ impl MemoryJournal {
         self.state().written.clone()
     }
 
+    /// Records that are durable and stand after this position, in order.
+    pub fn entries_after(&self, seq: u64) -> Vec<Entry> {
+        self.state().written.get(seq as usize..).unwrap_or_default().to_vec()
+    }
+
     /// Records that were appended and are held back, in order.
     pub fn held(&self) -> Vec<Record> {
         let records = |held: &Held| match held {
@@ -154,7 +177,7 @@ impl MemoryJournal {
     /// Key of the newest run of an analysis.
     pub fn newest_run(&self, id: &str) -> Option<i64> {
         let key = id.to_lowercase();
-        self.state().runs.iter().rposition(|run| run.id_key == key).map(|at| at as i64 + 1)
+        self.state().runs.iter().rposition(|run| run.submission.id_key == key).map(|at| at as i64 + 1)
     }
 
     /// The state of a run of so many jobs, folded from its durable records.
@@ -197,7 +220,7 @@ impl MemoryJournal {
 }
 
 impl State {
-    fn entries(&self, run_id: i64) -> Vec<Entry> {
+    pub(super) fn entries(&self, run_id: i64) -> Vec<Entry> {
         self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
     }
 
@@ -207,7 +230,8 @@ impl State {
     }
 
     fn tick(&self) -> Millis {
-        self.began.elapsed().as_millis() as Millis
+        let (tick, since) = self.began;
+        tick + since.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {
@@ -251,11 +275,14 @@ impl State {
     }
 
     fn decide(&mut self, submission: &Submission) -> Acceptance {
-        let same_id = |run: &&Run| run.space == submission.space && run.id_key == submission.id_key;
-        let at = self.runs.iter().rposition(|run| same_id(&run));
+        let same_id =
+            |run: &Run| (run.submission.space, &run.submission.id_key) == (submission.space, &submission.id_key);
+        let at = self.runs.iter().rposition(same_id);
         let number = match at.map(|at| (at, &self.runs[at])) {
-            Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
-            Some((at, run)) if run.running && run.digest == submission.digest && submission.rerun.is_none() => {
+            Some((_, run)) if run.submission.tenant != submission.tenant => return Acceptance::IdInUse,
+            Some((at, run))
+                if run.running && run.submission.digest == submission.digest && submission.rerun.is_none() =>
+            {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
             Some((_, run)) if run.running => return Acceptance::IdInUse,
@@ -279,14 +306,8 @@ impl State {
                 reused_ids.insert(sent.job);
             }
         }
-        self.runs.push(Run {
-            space: submission.space,
-            id_key: submission.id_key.clone(),
-            number,
-            tenant: submission.tenant.clone(),
-            digest: submission.digest,
-            running: true,
-        });
+        let run = Run { submission: submission.clone(), number, running: true, reused_ids: reused_ids.clone() };
+        self.runs.push(run);
         let run_id = self.runs.len() as i64;
         let accepted = self.entry(run_id, submission.rerun.clone().unwrap_or(Record::Accepted));
         self.write(accepted);

@@ -26,6 +26,7 @@
 //! Timers tick in milliseconds: compare whole seconds.
 
 mod engine;
+mod history;
 mod journal;
 mod probe;
 mod runner;

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Runs a command and kills it when standard input closes, which happens when the parent is gone for whatever reason. A `t`
-/// on standard input asks it to end (SIGTERM).
+/// on standard input asks it to end (SIGTERM), an `i` interrupts it (SIGINT).
 const WATCHDOG: &str = r"
-import subprocess, sys, threading, os, shutil
+import subprocess, sys, threading, os, shutil, signal
 folder, command = sys.argv[1], sys.argv[2:]
 child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 def watch():
-    while sys.stdin.buffer.read(1) == b't':
-        child.terminate()
+    while (letter := sys.stdin.buffer.read(1)) in (b't', b'i'):
+        child.send_signal(signal.SIGTERM if letter == b't' else signal.SIGINT)
     child.kill()
 threading.Thread(target=watch, daemon=True).start()
 code = child.wait()
@@ -61,12 +61,26 @@ impl Process {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks it to end; answers its exit code.
-    pub fn terminate(mut self) -> i32 {
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&mut self) {
+        self.send(b"t");
+    }
+
+    /// Interrupts it (SIGINT).
+    pub fn interrupt(&mut self) {
+        self.send(b"i");
+    }
+
+    fn send(&mut self, letter: &[u8]) {
         let stdin = self.watchdog.stdin.as_mut().expect("stdin is piped");
-        stdin.write_all(b"t").and_then(|()| stdin.flush()).expect("the watchdog listens");
+        stdin.write_all(letter).and_then(|()| stdin.flush()).expect("the watchdog listens");
+    }
+
+    /// Waits for its end; answers its exit code.
+    #[track_caller]
+    pub fn end(&mut self, limit: Duration) -> i32 {
         // not `wait`, which would close standard input and so kill it
-        crate::wait_for("it ends when asked to", Duration::from_secs(20), || self.ended())
+        crate::wait_for("it ends when asked to", limit, || self.ended())
     }
 
     /// Whether it has ended by itself, and with which code.

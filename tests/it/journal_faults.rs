@@ -32,10 +32,10 @@ CREATE TRIGGER no_document BEFORE INSERT ON documents BEGIN INSERT INTO full VAL
 const ROOM_AGAIN: &str = "DROP TRIGGER no_record; DROP TRIGGER no_document; DROP TABLE full;";
 
 /// A disk without space, until it is told otherwise.
-struct Disk(Connection);
+pub(crate) struct Disk(Connection);
 
 impl Disk {
-    fn fill(file: &Path) -> Self {
+    pub(crate) fn fill(file: &Path) -> Self {
         let disk = Self::of(file);
         disk.0.execute_batch(&format!("BEGIN IMMEDIATE; {FULL} COMMIT")).unwrap();
         disk
@@ -47,7 +47,7 @@ impl Disk {
         Self(connection)
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         self.0.execute_batch(&format!("BEGIN IMMEDIATE; {ROOM_AGAIN} COMMIT")).unwrap();
     }
 }

@@ -19,6 +19,7 @@ mod node;
 mod peers;
 mod readme;
 mod recipes;
+mod restarts;
 mod retries;
 mod seeded_bugs;
 mod shapes;

@@ -4,7 +4,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
 use crate::playbook::text::quoted;
 use crate::playbook::{Problem, Space};
@@ -49,7 +48,7 @@ pub(super) async fn list(
         before: query.cursor.map(|cursor| read_cursor(&cursor)).transpose()?,
         limit,
     };
-    let runs = web::block(move || door.history.list(&filter)).await.map_err(|_| stopped())?;
+    let runs = web::block(move || door.history.list(&filter)).await.map_err(|_| ApiError::draining())?;
     let runs = runs.map_err(|error| ApiError::unreadable(&error))?;
     let full = runs.len() == limit as usize;
     let next = runs.last().filter(|_| full).map(|last| last.run_id.to_string());

@@ -12,7 +12,6 @@ use super::verbs::{find, status_url};
 use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
 use crate::graph::rerun::{RerunFrom, reusable};
-use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
 use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{Problem, Space};
@@ -57,8 +56,12 @@ pub(super) async fn rerun(
     if run.finished_at.is_none() {
         return Err(still_running(run.number));
     }
+    if door.draining.has_begun() {
+        return Err(ApiError::draining());
+    }
     let (shared, of) = (door.clone(), run.clone());
-    let prepared = web::block(move || prepare(&shared, space, &of, &query)).await.map_err(|_| stopped())??;
+    let prepared =
+        web::block(move || prepare(&shared, space, &of, &query)).await.map_err(|_| ApiError::draining())??;
     let (plan, submission, reused) = prepared;
     let accepted = door.engine.submit(plan, submission).await.map_err(|error| match error {
         SubmitError::IdInUse => still_running(run.number),

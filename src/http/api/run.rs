@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::list::summary;
 use crate::graph::Plan;
-use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
 use crate::playbook::{Problem, Space};
 use crate::store::fold::RunWarning;
@@ -29,7 +28,7 @@ pub(super) async fn run(
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?;
     let (space, number, key) = (**space, query.run, id.to_lowercase());
-    let view = web::block(move || view(&door, space, &key, number)).await.map_err(|_| stopped())??;
+    let view = web::block(move || view(&door, space, &key, number)).await.map_err(|_| ApiError::draining())??;
     Ok(HttpResponse::Ok().json(view))
 }
 

@@ -16,7 +16,7 @@ pub(super) async fn submit(
     tester: web::Data<IngestionTester>,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(&request)?;
-    let document = read_object(&request, payload, door.body_timeout).await?;
+    let document = read_object(&request, payload, &door).await?;
     if **space == Space::Ingestion
         && is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?
     {

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::list::member;
 use crate::engine::messages::{SteerError, SubmitError, Verb};
-use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
 use crate::playbook::{Problem, Space};
 use crate::store::RunSummary;
@@ -65,7 +64,7 @@ async fn steer(
             Ok(()) => {}
             Err(SteerError::Over) => judge_end(&find(door, space, id, Some(run.number)).await?, verb)?,
             Err(SteerError::NotDurable(error)) => return Err(SubmitError::NotDurable(error).into()),
-            Err(SteerError::Stopped) => return Err(stopped()),
+            Err(SteerError::Stopped) => return Err(ApiError::draining()),
         }
     } else {
         judge_end(&run, verb)?;
@@ -98,7 +97,7 @@ pub(super) async fn find(
     number: Option<u32>,
 ) -> Result<RunSummary, ApiError> {
     let (shared, key) = (door.clone(), id.to_lowercase());
-    let run = web::block(move || shared.history.find(space, &key, number)).await.map_err(|_| stopped())?;
+    let run = web::block(move || shared.history.find(space, &key, number)).await.map_err(|_| ApiError::draining())?;
     run.map_err(|error| ApiError::unreadable(&error))?.ok_or_else(|| ApiError::not_found(space.as_str()))
 }
 

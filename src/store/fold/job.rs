@@ -77,7 +77,7 @@ pub struct JobProgress {
     pub attempt_began: Option<Millis>,
     /// While it is retrying: when the next attempt may begin, by the journal's clock.
     pub retry_at: Option<Millis>,
-    /// What was intended last, by (service, wire id); recovery asks there first.
+    /// What was intended, once by (attempt, service, wire id); recovery asks there first.
     pub intents: Vec<KnownStart>,
     /// What the service has said by itself about the present attempt.
     pub callback: Option<CallbackVerdict>,
@@ -113,6 +113,12 @@ impl JobProgress {
         }
     }
 
+    /// Whether a service may be at work for the present attempt.
+    pub fn may_be_at_work(&self) -> bool {
+        let open = matches!(self.phase, JobPhase::Starting | JobPhase::Running | JobPhase::LostContact);
+        open && self.intents.iter().any(|start| start.attempt == self.attempt)
+    }
+
     pub(super) fn prepares(&mut self, attempt: u32, entry: &Entry) {
         if self.begins(attempt, entry) {
             self.phase = JobPhase::Starting;
@@ -125,8 +131,11 @@ impl JobProgress {
         }
         // the Spark component answers only when it has finished: from the intent on its job counts as running
         self.phase = if start.service == Service::Spark { JobPhase::Running } else { JobPhase::Starting };
-        let known = self.intents.iter().any(|known| known.service == start.service && known.wire_id == start.wire_id);
-        if !known {
+        // Spark and data-sink get the same id in every attempt
+        let same = |known: &KnownStart| {
+            (known.attempt, known.service, &known.wire_id) == (start.attempt, start.service, &start.wire_id)
+        };
+        if !self.intents.iter().any(same) {
             self.intents.push(start);
         }
     }

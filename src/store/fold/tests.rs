@@ -42,6 +42,23 @@ fn folding_everything_twice_changes_nothing() {
 }
 
 #[test]
+fn a_start_under_the_same_id_in_the_next_attempt_is_an_intent_of_its_own() {
+    let spark = |attempt: u32| Record::JobStarting {
+        job: 0,
+        attempt,
+        service: "spark".into(),
+        wire_id: "7".into(),
+        details: SuccessDetails::default(),
+    };
+    let failure = JobFailure::new(FailureKind::OutcomeUnknown, "no reply");
+    let retrying = Record::JobRetrying { job: 0, attempt: 1, failure, wait_ms: 0 };
+    let all = entries(vec![spark(1), retrying, spark(2)]);
+    let progress = RunProgress::fold(1, &[all.clone(), all].concat()).expect("valid records");
+    let attempts: Vec<u32> = progress.jobs[0].intents.iter().map(|start| start.attempt).collect();
+    assert_eq!(attempts, [1, 2]);
+}
+
+#[test]
 fn the_end_of_a_run_ends_its_open_jobs() {
     let failure = JobFailure::new(FailureKind::ServiceError, "no");
     let failed = Record::JobFailed { job: 0, attempt: 1, failure: failure.clone() };

@@ -54,22 +54,30 @@ impl Server {
     /// One request on a connection of its own.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut connection = self.connect();
+        connection.say(self.request(method, path, headers, body).as_bytes());
+        connection.hear()
+    }
+
+    /// Posts JSON to a server that may have gone; `None` when it has, with or without the request.
+    pub(crate) fn post_if_there(&self, path: &str, body: &str) -> Option<Answer> {
+        let mut connection = Connection::open(&self.address).ok()?;
+        connection.say(self.request("POST", path, &[("Content-Type", "application/json")], body).as_bytes());
+        connection.hear_if_any()
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = if method == "GET" && body.is_empty() {
             String::new()
         } else {
             format!("Content-Length: {}\r\n", body.len())
         };
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}{length}\r\n{body}", self.address);
-        let mut connection = self.connect();
-        connection.say(request.as_bytes());
-        connection.hear()
+        format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}{length}\r\n{body}", self.address)
     }
 
     pub(crate) fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(&self.address).unwrap_or_else(|error| panic!("{}: {error}", self.address));
-        stream.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");
-        Connection { stream, rest: Vec::new() }
+        Connection::open(&self.address).unwrap_or_else(|error| panic!("{}: {error}", self.address))
     }
 }
 
@@ -80,6 +88,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    fn open(address: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream, rest: Vec::new() })
+    }
+
+    /// How long the next answer is waited for.
+    pub(crate) fn wait_only(&self, limit: Duration) {
+        self.stream.set_read_timeout(Some(limit)).expect("a limit can be set");
+    }
+
     /// Sends bytes; a server that has closed already is fine, its answer is what counts.
     pub(crate) fn say(&mut self, bytes: &[u8]) {
         drop(self.stream.write_all(bytes));
@@ -88,11 +107,19 @@ impl Connection {
     /// The next answer. *Panics* when none comes.
     #[track_caller]
     pub(crate) fn hear(&mut self) -> Answer {
+        let answer = self.hear_if_any();
+        answer.unwrap_or_else(|| panic!("closed without an answer: {:?}", String::from_utf8_lossy(&self.rest)))
+    }
+
+    /// The next answer, if one comes.
+    pub(crate) fn hear_if_any(&mut self) -> Option<Answer> {
         let head_end = loop {
             if let Some(at) = self.rest.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at;
             }
-            assert!(self.read_more(), "closed without an answer: {:?}", String::from_utf8_lossy(&self.rest));
+            if !self.read_more() {
+                return None;
+            }
         };
         let head = String::from_utf8_lossy(&self.rest[..head_end]).into_owned();
         self.rest.drain(..head_end + 4);
@@ -112,7 +139,7 @@ impl Connection {
             Err(_) => Vec::new(),
         };
         answer.text = String::from_utf8_lossy(&body).into_owned();
-        answer
+        Some(answer)
     }
 
     /// Whether the server has closed, within the patience of this connection.

@@ -6,7 +6,7 @@ mod mongo;
 mod objects;
 mod orchestrator;
 
-pub(crate) use client::{Answer, Server};
+pub(crate) use client::{Answer, Connection, Server};
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
 pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};

@@ -20,50 +20,101 @@ pub(crate) struct Orchestrator {
     process: Process,
     pub(crate) server: Server,
     data: Arc<Folder>,
+    launch: Launch,
+}
+
+/// How it is started.
+#[derive(Clone)]
+struct Launch {
+    arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    /// Most files and sockets that it may have open.
+    most_files: Option<u32>,
+}
+
+impl Launch {
+    fn new(arguments: &[&str], variables: &[(&str, String)]) -> Self {
+        Self {
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            most_files: None,
+        }
+    }
 }
 
 impl Orchestrator {
     /// Starts `orchestrator serve` on a free port with nothing but these variables and a key.
     pub(crate) fn start(variables: &[(&str, String)]) -> Self {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        Self::start_in(Arc::new(Folder::new("orchestrator")), variables)
+        Self::launch(Arc::new(Folder::new("orchestrator")), Launch::new(&["serve"], variables))
     }
 
-    /// Kills it (`kill -9`) and starts it again on the same data.
+    /// The same with few files and sockets to open.
+    pub(crate) fn start_with_few_files(most_files: u32, variables: &[(&str, String)]) -> Self {
+        let launch = Launch { most_files: Some(most_files), ..Launch::new(&["serve"], variables) };
+        Self::launch(Arc::new(Folder::new("orchestrator")), launch)
+    }
+
+    /// Starts `orchestrator demo` with more arguments.
+    pub(crate) fn demo(arguments: &[&str]) -> Self {
+        let arguments = [&["demo"], arguments].concat();
+        Self::launch(Arc::new(Folder::new("orchestrator")), Launch::new(&arguments, &[]))
+    }
+
+    /// Kills it (`kill -9`) if it has not ended, and starts it again on the same data.
     pub(crate) fn kill_and_start(self) -> Self {
-        let (data, variables) = (Arc::clone(&self.data), self.variables.clone());
+        let (data, launch) = (Arc::clone(&self.data), self.launch.clone());
         drop(self);
-        Self::start_in(data, variables)
+        Self::launch(data, launch)
     }
 
     /// Asks it to end (SIGTERM) and starts it again on the same data.
-    pub(crate) fn stop_and_start(self) -> Self {
-        let Self { process, data, variables, .. } = self;
-        assert_eq!(process.terminate(), 0, "it ends well when asked to");
-        Self::start_in(data, variables)
+    pub(crate) fn stop_and_start(mut self) -> Self {
+        self.terminate();
+        assert_eq!(self.end(Duration::from_secs(20)), 0, "it ends well when asked to");
+        self.kill_and_start()
     }
 
     /// Kills it and starts it again on the same data with more variables.
     pub(crate) fn start_again_with(self, more: &[(&str, &str)]) -> Self {
-        let (data, mut variables) = (Arc::clone(&self.data), self.variables.clone());
+        let (data, mut launch) = (Arc::clone(&self.data), self.launch.clone());
         drop(self);
-        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self::start_in(data, variables)
+        launch.variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self::launch(data, launch)
     }
 
     /// Waits until it has died by itself, and starts it again on the same data without some variables.
     pub(crate) fn dies_and_starts_again(mut self, without: &[&str]) -> Self {
-        wait_for("the orchestrator dies", Duration::from_secs(30), || self.process.ended());
-        let (data, mut variables) = (Arc::clone(&self.data), self.variables.clone());
+        self.end(Duration::from_secs(30));
+        let (data, mut launch) = (Arc::clone(&self.data), self.launch.clone());
         drop(self);
-        variables.retain(|(name, _)| !without.contains(&name.as_str()));
-        Self::start_in(data, variables)
+        launch.variables.retain(|(name, _)| !without.contains(&name.as_str()));
+        Self::launch(data, launch)
     }
 
-    fn start_in(data: Arc<Folder>, variables: Vec<(String, String)>) -> Self {
-        let mut process = Process::start(Path::new(BINARY), None, |command| {
-            command.arg("serve").env_clear().current_dir(data.path());
+    /// Asks it to end (SIGTERM).
+    pub(crate) fn terminate(&mut self) {
+        self.process.terminate();
+    }
+
+    /// Interrupts it (SIGINT).
+    pub(crate) fn interrupt(&mut self) {
+        self.process.interrupt();
+    }
+
+    /// Waits for the end of the process; answers its exit code.
+    #[track_caller]
+    pub(crate) fn end(&mut self, limit: Duration) -> i32 {
+        self.process.end(limit)
+    }
+
+    fn launch(data: Arc<Folder>, launch: Launch) -> Self {
+        let shell = launch.most_files.map(|most| format!("ulimit -n {most}; exec \"$0\" \"$@\""));
+        let program = if shell.is_some() { "/bin/sh" } else { BINARY };
+        let mut process = Process::start(Path::new(program), None, |command| {
+            if let Some(shell) = shell {
+                command.args(["-c", &shell, BINARY]);
+            }
+            command.args(&launch.arguments).env_clear().current_dir(data.path());
             command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
             if let Some(path) = std::env::var_os("PATH") {
                 command.env("PATH", path);
@@ -72,14 +123,15 @@ impl Orchestrator {
             if let Some(bug) = std::env::var_os("SEEDED_BUG") {
                 command.env("SEEDED_BUG", bug);
             }
-            command.env("DATA_DIR", data.path().join("data"));
-            command.envs(variables.iter().map(|(name, value)| (name, value)));
+            command.env("DATA_DIR", data.path().join("data")).env("TMPDIR", data.path());
+            command.envs(launch.variables.iter().map(|(name, value)| (name, value)));
         });
         let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
             assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
-            after(&process.said(), "listening on http://")
+            let said = process.said();
+            after(&said, "listening on http://").or_else(|| after(&said, "orchestrator at http://"))
         });
-        Self { process, server: Server { address }, data, variables }
+        Self { process, server: Server { address }, data, launch }
     }
 
     /// The file with the journal and the embedded records.
@@ -133,6 +185,6 @@ impl Orchestrator {
 /// The word after a mark in the log.
 fn after(said: &str, mark: &str) -> Option<String> {
     let (_, rest) = said.split_once(mark)?;
-    let end = rest.find(|c: char| c.is_whitespace() || c == ';' || c == ')')?;
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ';' | ')' | ','))?;
     Some(rest[..end].to_owned())
 }

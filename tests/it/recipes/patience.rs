@@ -70,6 +70,34 @@ async fn a_start_that_is_never_answered_and_never_arrives_is_not_repeated_for_ev
 }
 
 #[actix::test]
+async fn a_start_whose_service_was_away_first_is_sent_again_however_long_that_took() {
+    let unknown = says(400, r#"{"status":"error","message":"Job ID doesn't exist"}"#);
+    let away = std::iter::repeat_n(nobody(), 120);
+    let script = Script::default()
+        .answering("POST data-cleaning", [broken(), says(200, "")])
+        .answering("GET data-cleaning/progress", away.chain([unknown, says(200, r#"{"status":"complete"}"#)]));
+    let since = Instant::now();
+    let played = play(&cleaning(), script).await;
+    assert!(since.elapsed().as_secs() > 60, "longer than starts are repeated");
+    assert_eq!(played.failures(), []);
+    assert_eq!(played.world.requests("POST data-cleaning").len(), 2);
+}
+
+#[actix::test]
+async fn the_result_of_an_ingestion_is_asked_for_until_the_service_has_its_database_again() {
+    let document = json!({
+        "ingestion-id": "In-1", "database-id": "Metis", "user": "ann", "dataset-label": "People",
+        "ingestion_json": {"method": "GET", "url": "http://example.org/x.csv"},
+    });
+    let outage = says(400, r#"{"status":"error","message":"Failed to connect to database: timeout"}"#);
+    let script = Script::default()
+        .answering("GET data-ingesting", [outage.clone(), outage, says(200, r#"{"features":["id"]}"#)]);
+    let played = play(&document, script).await;
+    assert_eq!(played.failures(), []);
+    assert_eq!(played.world.requests("GET data-ingesting/in-1").len(), 3);
+}
+
+#[actix::test]
 async fn three_answers_in_a_row_that_are_not_to_be_listened_to_fail_the_job() {
     let since = Instant::now();
     let mixed = [unusable(), says(200, "<html>"), unusable(), says(200, r#"{"status":"complete"}"#)];

@@ -4,6 +4,7 @@
 
 mod again;
 mod cli;
+mod drain;
 mod faults;
 mod functions;
 mod kill_points;
@@ -46,15 +47,27 @@ pub(crate) struct Stack {
 impl Stack {
     /// Everything runs when this returns; the services work on data. `variables` come on top of the platform's own ones.
     pub(crate) fn start(stores: Stores, script: Script, variables: &[(&str, &str)]) -> Self {
-        Self::assemble(stores, script, variables, true)
+        Self::assemble(stores, script, variables, true, Orchestrator::start)
     }
 
     /// The same with services that only answer: no data set has to be there.
     pub(crate) fn answering(stores: Stores, script: Script, variables: &[(&str, &str)]) -> Self {
-        Self::assemble(stores, script, variables, false)
+        Self::assemble(stores, script, variables, false, Orchestrator::start)
     }
 
-    fn assemble(stores: Stores, script: Script, variables: &[(&str, &str)], works: bool) -> Self {
+    /// The same with an orchestrator that may have only so many files and sockets open, everything embedded.
+    pub(crate) fn with_few_files(most_files: u32, script: Script) -> Self {
+        let start = |settings: &[(&str, String)]| Orchestrator::start_with_few_files(most_files, settings);
+        Self::assemble(Stores::Embedded, script, &[], false, start)
+    }
+
+    fn assemble(
+        stores: Stores,
+        script: Script,
+        variables: &[(&str, &str)],
+        works: bool,
+        start: impl FnOnce(&[(&str, String)]) -> Orchestrator,
+    ) -> Self {
         let (http_port, spark_port) = (free_port(), free_port());
         let mut settings: Vec<(&str, String)> = Vec::new();
         for service in ["DIASTEMA_SERVICES", "FUNCTION_SERVICE", "AUTOML", "DIASTEMA_FRONTEND"] {
@@ -72,7 +85,7 @@ impl Stack {
             settings.push(("MINIO_PORT", Objects::moto().port.to_string()));
         }
         settings.extend(variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let orchestrator = Orchestrator::start(&settings);
+        let orchestrator = start(&settings);
         let objects = match stores {
             Stores::Real => Objects::moto(),
             Stores::Embedded => Objects { port: orchestrator.embedded_objects() },

@@ -1,0 +1,99 @@
+//! The process dies and starts again on what was durable: each life is a system of its own.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use orchestrator::engine::messages::Verb;
+use orchestrator::engine::{EngineHandle, EngineLimits};
+use orchestrator::store::record::RunOutcome;
+use orchestrator::store::recovery::open_runs;
+use orchestrator::store::{Journal, Record};
+use orchestrator::testing::{End, MemoryJournal, ScriptedRunner, Sketch, freeze_time, graph_of, quiet};
+
+use crate::{secs, slots};
+
+/// One life on this journal: open runs go on, then `live` happens.
+fn life<T>(
+    journal: &MemoryJournal,
+    runner: &ScriptedRunner,
+    limits: EngineLimits,
+    live: impl AsyncFnOnce(EngineHandle) -> T,
+) -> T {
+    actix::System::new().block_on(async {
+        freeze_time();
+        let port: Arc<dyn Journal> = Arc::new(journal.clone());
+        let engine = EngineHandle::start_here(limits, port, Rc::new(runner.clone()));
+        engine.resume(open_runs(journal, journal.tick()).unwrap());
+        live(engine).await
+    })
+}
+
+async fn submit(engine: &EngineHandle, sketch: &Sketch) {
+    let plan = sketch.plan();
+    let submission = sketch.submission(&plan);
+    engine.submit(plan, submission).await.unwrap();
+}
+
+/// The first life stops the run and dies before its last record is durable; answers how the second one ends it.
+fn stopped_and_died(sketch: &Sketch, stop: impl AsyncFnOnce(EngineHandle, &MemoryJournal)) -> End {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("2").never_returns();
+    life(&journal, &jobs, EngineLimits::default(), async |engine| {
+        submit(&engine, sketch).await;
+        quiet().await;
+        journal.hold();
+        stop(engine, &journal).await;
+        let last = |record: &Record| matches!(record, Record::AnalysisFinished { .. });
+        journal.release(journal.held().iter().position(last).unwrap());
+    });
+    journal.forget_held();
+    let ended = |record: &Record| matches!(record, Record::JobCancelled { .. } | Record::JobSkipped { .. });
+    assert_eq!(journal.records(1).iter().filter(|record| ended(record)).count(), 2, "every job has ended");
+    life(&journal, &ScriptedRunner::new(), EngineLimits::default(), async |_| {
+        journal.release_all();
+        quiet().await;
+    });
+    journal.end_of(1).unwrap()
+}
+
+#[test]
+fn a_run_whose_deadline_has_passed_has_not_succeeded_after_a_restart() {
+    let sketch = graph_of("1 -> 2 -> 3").goes_on_after_failures().option("deadline-s", 10);
+    let end = stopped_and_died(&sketch, async |_, _| actix::clock::sleep(secs(11)).await);
+    assert_eq!(end.outcome, RunOutcome::Stopped);
+    assert!(end.cause.is_some_and(|cause| cause.failure.message.contains("deadline")));
+}
+
+#[test]
+fn a_run_that_was_cancelled_has_not_succeeded_after_a_restart() {
+    let sketch = graph_of("1 -> 2 -> 3").goes_on_after_failures();
+    let end = stopped_and_died(&sketch, async |engine, journal| {
+        let asked = std::pin::pin!(engine.steer(1, Verb::Cancel));
+        let durable = async {
+            quiet().await;
+            journal.release(1);
+        };
+        futures::join!(async { asked.await.unwrap() }, durable);
+        quiet().await;
+    });
+    assert_eq!(end.outcome, RunOutcome::Cancelled);
+}
+
+#[test]
+fn what_a_service_is_at_work_on_gets_its_slot_before_anything_new() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("1").succeeds_after(secs(5));
+    jobs.step("3").never_returns();
+    let one_at_a_time = || slots(|slots| slots.total = 1);
+    life(&journal, &jobs, one_at_a_time(), async |engine| {
+        submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
+        submit(&engine, &graph_of("3:function").id("newer")).await;
+        actix::clock::sleep(secs(9)).await;
+    });
+    assert_eq!(jobs.steps(), ["1", "3"], "2 stands in line");
+    let jobs = ScriptedRunner::new();
+    jobs.every().succeeds_after(secs(1));
+    life(&journal, &jobs, one_at_a_time(), async |_| actix::clock::sleep(secs(9)).await);
+    assert_eq!(jobs.steps(), ["3", "2"]);
+    assert_eq!(jobs.most_at_once(), 1);
+}
