@@ -23,6 +23,12 @@ const HEADER: usize = 64;
 /// A message is a handful of texts.
 const MESSAGE_LIMIT: usize = 1 << 20;
 
+/// How often the evidence is offered to a store that does not take it.
+const TRIES: u32 = 100;
+
+/// Between two of these tries.
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
 /// What the real component says.
 const REPLY: &[u8] = b"Msg received";
 
@@ -118,10 +124,14 @@ async fn leave_evidence(message: &Value, behaviour: &Behaviour, state: &Arc<Stat
     let store = named_store(message).filter(|_| !fails);
     // before the evidence: whoever looks for it may be quicker than the answer to its writing
     state.spark_ended(job.id(), store.is_some());
-    if let Some(s3) = store
-        && let Err(why) = job.leave_evidence(&state.foreign_store(s3)).await
-    {
-        log::warn!("spark job {} failed: {why}", job.id());
+    let Some(store) = store.map(|s3| state.foreign_store(s3)) else { return };
+    // Spark's own client of the store is a patient one
+    for _ in 0..TRIES {
+        match job.leave_evidence(&store).await {
+            Ok(()) => return,
+            Err(why) => log::warn!("spark job {} cannot write: {why}", job.id()),
+        }
+        rt::time::sleep(BETWEEN_TRIES).await;
     }
 }
 

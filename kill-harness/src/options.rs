@@ -56,9 +56,9 @@ pub(crate) struct Common {
     /// Keep data and logs of the run in this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
-    /// Most analyses open at the same time
-    #[arg(long, default_value_t = 80)]
-    pub(crate) in_flight: usize,
+    /// Most analyses open at the same time; default: 80, more where notices and records wait
+    #[arg(long)]
+    pub(crate) in_flight: Option<usize>,
     /// Puts a fault into the orchestrator, 1 to 14, which the run then has to find
     #[arg(long, value_name = "N")]
     pub(crate) bug: Option<u8>,

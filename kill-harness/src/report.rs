@@ -56,6 +56,8 @@ impl fmt::Display for Report {
             let random = deaths.kills - named;
             let split = format!("{named} at named places, {random} at random moments");
             line("kills", format!("{} ({split}; {} while work was under way)", deaths.kills, deaths.at_work))?;
+        }
+        if !deaths.named.is_empty() {
             line("places", listed(&deaths.named))?;
         }
         if !deaths.missed.is_empty() {

@@ -17,6 +17,12 @@ use crate::scenario::{self, disk, drains, kills, outages, pauses, twice};
 use crate::workload;
 use crate::world::World;
 
+/// Open analyses at the same time: enough that every death finds some in every state.
+const IN_FLIGHT: usize = 80;
+
+/// The same where analyses cannot end for a while.
+const IN_FLIGHT_OF_OUTAGES: usize = 400;
+
 /// What a scenario plays on.
 pub(crate) struct Stage {
     pub(crate) world: Rc<World>,
@@ -60,7 +66,8 @@ async fn play_kills(flags: Kills) -> Result<Report, String> {
     Ok(report)
 }
 
-async fn play_outages(flags: Flags) -> Result<Report, String> {
+async fn play_outages(mut flags: Flags) -> Result<Report, String> {
+    flags.common.in_flight.get_or_insert(IN_FLIGHT_OF_OUTAGES);
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(1500)).await?;
     stage.hurry();
     let away: &[Duration] = if flags.long { &[10, 60].map(Duration::from_secs) } else { &[Duration::from_secs(10)] };
@@ -134,7 +141,7 @@ impl Stage {
         let mut recipe = world.recipe(&copy, folder.path());
         recipe.variables.extend(flags.bug.map(|bug| ("SEEDED_BUG".to_owned(), bug.to_string())));
         spawn_local(Rc::clone(&world).watch());
-        spawn_local(client::submit_all(Rc::clone(&world), flags.in_flight));
+        spawn_local(client::submit_all(Rc::clone(&world), flags.in_flight.unwrap_or(IN_FLIGHT)));
         Ok(Self { world, recipe, rng, seed, folder, keep: flags.keep.clone(), since: Instant::now() })
     }
 

@@ -80,6 +80,10 @@ pub(crate) async fn run(
     notes: &mut Vec<String>,
 ) -> Result<Life, String> {
     let mut life = Life::start(recipe, &[]).await?;
+    sleep(HEALING).await;
+    for away in plan.database_away {
+        life = lose_the_database(world, recipe, life, *away, rng, deaths, notes).await?;
+    }
     for (number, trouble) in plan.troubles.iter().enumerate() {
         let road = (trouble.road)(&world.roads);
         let before = road.disturbed();
@@ -94,9 +98,6 @@ pub(crate) async fn run(
         notes.push(format!("{}: {} s, {} connections", trouble.name, trouble.seconds, road.disturbed() - before));
         sleep(HEALING).await;
         life.must_be_alive()?;
-    }
-    for away in plan.database_away {
-        life = lose_the_database(world, recipe, life, *away, rng, deaths, notes).await?;
     }
     heal(world, &life).await;
     Ok(life)
