@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::journal::{End, MemoryJournal};
+use super::end::End;
+use super::journal::MemoryJournal;
 use super::runner::ScriptedRunner;
 use super::sketch::Sketch;
 use crate::engine::messages::{Accepted, SubmitError};

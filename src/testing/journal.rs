@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::clock::Instant;
 use tokio::sync::{oneshot, watch};
 
-use crate::store::record::{Cause, RunOutcome};
+use super::end::End;
+use crate::store::record::RunOutcome;
 use crate::store::{
     Acceptance, Entry, IdempotencyKey, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission,
 };
@@ -57,17 +58,6 @@ enum Held {
     Accept(Box<Submission>, oneshot::Sender<Result<Acceptance, JournalError>>),
     Append(Box<Entry>, oneshot::Sender<Result<u64, JournalError>>),
     ReadBack(i64, oneshot::Sender<Result<Vec<Entry>, JournalError>>),
-}
-
-/// How a run ended, as its last record says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// How.
-    pub outcome: RunOutcome,
-    /// The first cause unless it succeeded.
-    pub cause: Option<Cause>,
-    /// From acceptance to the end of the last job.
-    pub elapsed: std::time::Duration,
 }
 
 impl Default for MemoryJournal {

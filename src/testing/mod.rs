@@ -25,6 +25,7 @@
 //! sockets or threads; a job that takes a day takes no time, a job that never ends fails the test after [`PATIENCE`].
 //! Timers tick in milliseconds: compare whole seconds.
 
+mod end;
 mod engine;
 mod history;
 mod journal;
@@ -37,8 +38,9 @@ mod sketch;
 use std::cell::Cell;
 use std::time::Duration;
 
+pub use end::End;
 pub use engine::TestEngine;
-pub use journal::{End, MemoryJournal};
+pub use journal::MemoryJournal;
 pub use probe::{Probe, probe};
 pub use runner::{Ran, RanEnd, ScriptedRunner, Told};
 pub use script::{Latch, Scripting};

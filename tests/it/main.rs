@@ -5,6 +5,7 @@
 mod acceptance;
 mod actix_facts;
 mod architecture;
+mod attempts;
 mod durability;
 mod failure;
 mod fixtures;
@@ -20,6 +21,7 @@ mod node;
 mod peers;
 mod readme;
 mod recipes;
+mod reliability;
 mod restarts;
 mod retries;
 mod seeded_bugs;

@@ -1,4 +1,5 @@
-//! The tests can fail: each of the fourteen faults of `src/chaos.rs` is put in, and a test has to find it.
+//! The tests can fail: thirteen of the fourteen faults of `src/chaos.rs` are put in, and a test has to find each. The one left
+//! is number 13, a rename without a sync of the folder: only a power cut would show it.
 //!
 //! The finding test runs in a process of its own with `SEEDED_BUG` set, which reaches the program that it starts, too.
 //! Without the fault the same test passes as part of the suite. `RELIABILITY.md` has the table.
@@ -40,6 +41,7 @@ seeded_bugs! {
     deleting_the_evidence_before_the_journal_has_the_success: 6 by "stack::kill_points::k15c_the_evidence_was_seen_and_the_success_is_not_written_down";
     trusting_the_reply_of_spark: 7 by "recipes::failures::spark_replies_but_has_left_no_evidence";
     no_limit_of_time: 8 by "recipes::patience::a_job_that_never_finishes_ends_at_its_limit";
+    accepting_the_end_of_an_earlier_attempt: 9 by "attempts::the_end_of_an_earlier_attempt_changes_nothing";
     a_document_with_another_id_each_time: 10 by "stack::kill_points::k9_a_record_has_gone_out_and_that_is_not_written_down";
     ownership_outside_the_transaction: 11 by "acceptance::a_job_id_goes_to_one_of_two_tenants";
     folding_foreign_letters: 12 by "names::letters_that_only_look_alike_are_not_taken_for_ours";

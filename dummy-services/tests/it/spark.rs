@@ -11,7 +11,7 @@ use dummy_services::{Behaviour, Dummies, Fault, Kind, Options, start};
 use crate::support::{with_behaviour, with_fault};
 
 // Port 1 answers nobody: leaving the evidence fails at once, and the reply comes all the same.
-const MESSAGE: &str = r#"{"job-id": "9", "column": "Ηλικία", "minio-host": "127.0.0.1", "minio-port": "1", "minio-user": "u",
+const MESSAGE: &str = r#"{"job-id": "9", "column": "Ηλικία", "minio-port": "1", "minio-user": "u",
     "minio-pass": "p", "minio-output": "db/analysis-a/classified-9"}"#;
 
 fn connect(dummies: &Dummies) -> TcpStream {

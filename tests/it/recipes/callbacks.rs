@@ -77,7 +77,7 @@ async fn http_services_are_told_where_to_call_and_others_are_not() {
     let function = around(json!({"title": "function", "function": {}, "from": [1]}));
     for (document, expected) in [(cleaning(), 1), (function, 1), (automl, 1), (spark, 0)] {
         let (_, playing) = playing(&document, Script::default()).await;
-        let played = playing.to_its_end().await;
+        let played = playing.plays_to_its_end().await;
         assert_eq!(played.failures(), []);
         let told = played.world.callbacks();
         assert_eq!(told.len(), expected, "{told:?}");
@@ -128,7 +128,7 @@ async fn a_job_is_done_when_its_service_says_so() {
         let address = playing.world.callbacks()[0].clone();
         assert_eq!(speak(&callbacks, &playing.journal, &address, CallbackVerdict::Complete), 204);
         let since = Instant::now();
-        let played = playing.to_its_end().await;
+        let played = playing.plays_to_its_end().await;
         assert_eq!((ends(&played.records), since.elapsed().as_millis()), (vec!["succeeded"], 0), "{path}");
         // it has no more to say, and may repeat itself all the same
         assert_eq!(speak(&callbacks, &MemoryJournal::default(), &address, CallbackVerdict::Complete), 204);
@@ -145,7 +145,7 @@ async fn a_job_has_failed_when_its_service_says_so() {
         sleep(Duration::from_secs(3)).await;
         let address = playing.world.callbacks()[0].clone();
         assert_eq!(speak(&callbacks, &playing.journal, &address, error(Some(&long))), 204);
-        let played = playing.to_its_end().await;
+        let played = playing.plays_to_its_end().await;
         let failure = &played.failures()[0];
         assert_eq!(failure.kind, FailureKind::ServiceError);
         assert!(failure.message.starts_with("no <rows>xxx") && failure.message.chars().count() == 300, "{failure}");
@@ -172,7 +172,7 @@ async fn a_service_whose_answer_is_needed_is_asked_at_once_and_again() {
         let since = Instant::now();
         sleep(Duration::from_millis(500)).await;
         playing.world.answers_now(&question, [says(200, answer)].into());
-        let played = playing.to_its_end().await;
+        let played = playing.plays_to_its_end().await;
         assert_eq!(played.failures(), [], "{path}");
         assert!(since.elapsed() < Duration::from_secs(1), "{path}: soon after: {:?}", since.elapsed());
     }
@@ -193,7 +193,7 @@ async fn a_word_and_an_answer_at_the_same_time_end_a_job_once() {
         // the word says the opposite of the answer
         let verdict = if failing { error(Some("no")) } else { CallbackVerdict::Complete };
         let status = speak(&callbacks, &playing.journal, &address, verdict);
-        let played = playing.to_its_end().await;
+        let played = playing.plays_to_its_end().await;
         let ends = ends(&played.records);
         assert_eq!(ends.len(), 1, "round {round}: {ends:?}");
         let word_won = (ends[0] == "failed") == failing;
@@ -216,7 +216,7 @@ async fn a_word_may_come_before_the_answer_to_the_start() {
             sleep(Duration::from_secs(1)).await;
             let address = playing.world.callbacks()[0].clone();
             assert_eq!(speak(&callbacks, &playing.journal, &address, CallbackVerdict::Complete), 204);
-            let played = playing.to_its_end().await;
+            let played = playing.plays_to_its_end().await;
             assert_eq!(ends(&played.records), ["succeeded"], "{path}, {answer:?}");
             assert!(played.world.requests("GET").is_empty());
         }
@@ -246,7 +246,7 @@ async fn a_word_for_an_older_attempt_changes_nothing() {
     assert_eq!(ends(&playing.journal.records()), Vec::<&str>::new());
     assert!(!playing.journal.records().iter().any(|record| matches!(record, Record::CallbackReceived { .. })));
     assert_eq!(speak(&callbacks, &playing.journal, &present, CallbackVerdict::Complete), 204);
-    assert_eq!(ends(&playing.to_its_end().await.records), ["succeeded"]);
+    assert_eq!(ends(&playing.plays_to_its_end().await.records), ["succeeded"]);
 }
 
 /// Seeded bug 9: the test above has to be able to fail.
@@ -265,7 +265,7 @@ async fn with_the_fault_that_accepts_old_attempts_a_word_for_one_ends_the_presen
 async fn strangers_and_attempts_that_are_over_get_the_same_answer() {
     let (callbacks, playing) = playing(&cleaning(), Script::default()).await;
     let world = playing.world.clone();
-    playing.to_its_end().await;
+    playing.plays_to_its_end().await;
     let over = world.callbacks()[0].clone();
     let stranger = format!("http://o/api/v1/callbacks/{}", "0".repeat(64));
     for address in [over.as_str(), &stranger, "http://o/x", "http://o/", &over[..over.len() - 1]] {

@@ -51,7 +51,7 @@ pub(super) async fn play(document: &Value, script: Script) -> Played {
 }
 
 pub(super) async fn play_with(document: &Value, script: Script, settings: JobSettings) -> Played {
-    begin(document, script, settings, None).await.to_its_end().await
+    begin(document, script, settings, None).await.plays_to_its_end().await
 }
 
 /// A run that was accepted.
@@ -90,7 +90,7 @@ pub(super) async fn begin(
 
 impl Playing {
     /// Waits until everything about it has been told.
-    pub(super) async fn to_its_end(self) -> Played {
+    pub(super) async fn plays_to_its_end(self) -> Played {
         let longest = Duration::from_secs(10 * 86_400);
         tokio::time::timeout(longest, self.journal.settled()).await.expect("the run settles");
         Played { world: self.world, records: self.journal.records() }

@@ -72,7 +72,7 @@ async fn a_start_that_is_never_answered_and_never_arrives_is_not_repeated_for_ev
 #[actix::test]
 async fn a_start_whose_service_was_away_first_is_sent_again_however_long_that_took() {
     let unknown = says(400, r#"{"status":"error","message":"Job ID doesn't exist"}"#);
-    let away = std::iter::repeat_n(nobody(), 120);
+    let away = std::iter::repeat_n(nobody(), 14);
     let script = Script::default()
         .answering("POST data-cleaning", [broken(), says(200, "")])
         .answering("GET data-cleaning/progress", away.chain([unknown, says(200, r#"{"status":"complete"}"#)]));

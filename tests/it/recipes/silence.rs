@@ -116,7 +116,7 @@ async fn an_answer_without_an_end_is_not_read_to_it() {
     let sent = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&sent);
     let address = server(move |connection| {
-        connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2147483648\r\n\r\n")?;
         let part = vec![b' '; 64 * 1024];
         while counter.load(Ordering::Relaxed) < 2 << 30 {
             connection.write_all(&part)?;
