@@ -4,6 +4,7 @@ mod client;
 mod demo;
 mod exit;
 mod output;
+mod recovery;
 mod serve;
 mod stack;
 mod submit;

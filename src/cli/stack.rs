@@ -11,6 +11,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
 use super::exit::{Exit, Failure};
+use super::recovery::Recovery;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -25,8 +26,7 @@ use crate::http::{self, ApiKey, Door, IngestionTester};
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
-use crate::store::recovery::open_runs;
-use crate::store::{Journal, SqliteHistory, SqliteJournal};
+use crate::store::{SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -44,6 +44,7 @@ pub(super) struct Stack {
     pub(super) server: Server,
     /// Where it listens.
     pub(super) url: String,
+    _recovery: Recovery,
 }
 
 impl Stores {
@@ -135,12 +136,9 @@ impl Stack {
         let make_runner = move || make_runner(&for_jobs, &journal, objects);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
-        let open =
-            open_runs(stores.history.as_ref(), stores.journal.tick()).map_err(|error| failed(error.to_string()))?;
-        if !open.is_empty() {
-            log::info!("{} runs go on where they were", open.len());
-        }
-        open.into_iter().for_each(|run| engine.resume(run));
+        let recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
+            .map_err(|error| failed(error.to_string()))?;
+        recovery.wait_for_usual();
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),
@@ -168,7 +166,7 @@ impl Stack {
         .shutdown_timeout(5)
         .run();
         log::info!("listening on {url}; {}", stores.describe(config));
-        Ok(Self { server, url })
+        Ok(Self { server, url, _recovery: recovery })
     }
 }
 

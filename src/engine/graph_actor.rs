@@ -8,10 +8,11 @@ use std::time::Duration;
 use actix::WeakRecipient;
 use actix::prelude::*;
 
-use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
+use super::messages::{AnalysisFinished, IsWired, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
 use super::wiring::Wiring;
+use crate::chaos::{self, Dose};
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd, Outcome};
 use crate::graph::{JobGraph, JobIndex};
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
@@ -201,6 +202,7 @@ impl Actor for GraphActor {
 
     /// The first life of a run and every later one are the same: what the journal knows is replayed, then the rest is done.
     fn started(&mut self, ctx: &mut Self::Context) {
+        chaos::poison(Dose::Everything, self.run.playbook.id.text());
         let left_over = self.replay();
         if let Some(end) = &self.before.finished {
             self.finished = true;
@@ -222,6 +224,7 @@ impl Actor for GraphActor {
             }
             ctx.notify_later(DeadlinePassed, left);
         }
+        chaos::poison(Dose::Jobs, self.run.playbook.id.text());
         let Some((graph, runner, gate)) = self.setup.take() else { return };
         let context = NodeContext {
             run: Rc::clone(&self.run),
@@ -270,6 +273,14 @@ impl Handler<JobFinished> for GraphActor {
             JobReport::Skipped | JobReport::Cancelled => {}
         }
         self.act_on(actions, ctx);
+    }
+}
+
+impl Handler<IsWired> for GraphActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsWired, _: &mut Self::Context) -> Self::Result {
+        self.wiring.is_none()
     }
 }
 

@@ -23,7 +23,8 @@ pub struct SubmitAnalysis {
     pub submission: Submission,
 }
 
-/// The start of the process hands the supervisor a run that goes on where the journal says it was.
+/// The start of the process hands the supervisor a run that goes on where the journal says it was; answered when its actors
+/// exist, or when it stands in line.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct ResumeRun {
@@ -87,6 +88,11 @@ pub enum SubmitError {
 }
 
 // ---- orders, down
+
+/// The supervisor asks a graph whether all its nodes have been spawned.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "bool")]
+pub struct IsWired;
 
 /// The graph tells a node to stop: nothing may be started any more, running work is let go.
 #[derive(Message, Debug, Clone, Copy)]

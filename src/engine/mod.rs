@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use futures::FutureExt;
 
 pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{Accepted, AnnounceRefusal, ResumeRun, SubmitAnalysis, SubmitError};
@@ -79,9 +80,10 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets a run go on where the journal says it was.
-    pub fn resume(&self, run: OpenRun) {
-        self.supervisor.do_send(ResumeRun { run });
+    /// Lets a run go on where the journal says it was; resolves when its actors exist; has to be awaited.
+    pub fn resume(&self, run: OpenRun) -> impl Future<Output = ()> + use<> {
+        // an engine that has stopped has no use for it
+        self.supervisor.send(ResumeRun { run }).map(drop)
     }
 
     /// Tells the web application about a refused submission; best effort.

@@ -12,8 +12,8 @@ use futures::FutureExt;
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, ResumeRun, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
-    SubmitError, Ticket,
+    Accepted, AnalysisFinished, AnnounceRefusal, IsWired, ResumeRun, SlotGranted, SlotReleased, SlotWanted,
+    SubmitAnalysis, SubmitError, Ticket,
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
@@ -51,7 +51,7 @@ impl Default for EngineLimits {
 /// A run with living actors.
 struct Running {
     /// Holding the address keeps the graph alive until its final word.
-    _graph: Addr<GraphActor>,
+    graph: Addr<GraphActor>,
     tenant: TenantId,
     max_parallel: Option<usize>,
 }
@@ -153,7 +153,7 @@ impl AnalysisSupervisor {
             gate,
         };
         let graph = GraphActor::new(setup).start();
-        self.runs.insert(run_id, Running { _graph: graph, tenant, max_parallel });
+        self.runs.insert(run_id, Running { graph, tenant, max_parallel });
         true
     }
 
@@ -234,12 +234,12 @@ fn log_acceptance(playbook: &Playbook, number: u32, jobs: usize) {
 }
 
 impl Handler<ResumeRun> for AnalysisSupervisor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
     /// What was accepted once is not judged by limits again.
-    fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) -> Self::Result {
         chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age } = message.run;
+        let OpenRun { run_id, number, plan, reused_ids, progress, age, .. } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
@@ -249,6 +249,14 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         let accepted = now.checked_sub(age).unwrap_or(now);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
         self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
+        let graph = self.runs.get(&run_id).map(|running| running.graph.clone());
+        Box::pin(async move {
+            while let Some(graph) = &graph
+                && let Ok(false) = graph.send(IsWired).await
+            {
+                tokio::task::yield_now().await;
+            }
+        })
     }
 }
 

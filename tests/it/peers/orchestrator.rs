@@ -15,6 +15,9 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 /// The token of the tests: nobody's default.
 pub(crate) const KEY: &str = "key-of-the-tests";
 
+/// What the log has before the address.
+const LISTENING: &str = "listening on http://";
+
 /// A running orchestrator; killed with the value.
 pub(crate) struct Orchestrator {
     process: Process,
@@ -44,8 +47,40 @@ impl Orchestrator {
         Self::start_in(data, variables)
     }
 
+    /// Kills it and starts it on the same data again and again while it crashes, until its log has this. Each life has one
+    /// more variable: the first one of `lives`, the second one and so on, the last one for ever. Answers how often it has
+    /// crashed.
+    pub(crate) fn crash_until_it_says(mut self, lives: &[(&str, &str)], mark: &str) -> (Self, usize) {
+        let (data, variables) = (Arc::clone(&self.data), std::mem::take(&mut self.variables));
+        drop(self);
+        for crashes in 0..20 {
+            let (name, value) = lives[crashes.min(lives.len() - 1)];
+            let mut with = variables.clone();
+            with.push((name.to_owned(), value.to_owned()));
+            let mut process = Self::launch(&data, &with);
+            let address = wait_for("the orchestrator crashes or says it", Duration::from_secs(20), || {
+                let (ended, said) = (process.ended(), process.said());
+                let address = said.contains(mark).then(|| after(&said, LISTENING)).flatten();
+                (ended.is_some() || address.is_some()).then_some(address)
+            });
+            if let Some(address) = address {
+                return (Self { process, server: Server { address }, data, variables }, crashes);
+            }
+        }
+        panic!("it crashes for ever");
+    }
+
     fn start_in(data: Arc<Folder>, variables: Vec<(String, String)>) -> Self {
-        let mut process = Process::start(Path::new(BINARY), None, |command| {
+        let mut process = Self::launch(&data, &variables);
+        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
+            assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
+            after(&process.said(), LISTENING)
+        });
+        Self { process, server: Server { address }, data, variables }
+    }
+
+    fn launch(data: &Folder, variables: &[(String, String)]) -> Process {
+        Process::start(Path::new(BINARY), None, |command| {
             command.arg("serve").env_clear().current_dir(data.path());
             command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
             if let Some(path) = std::env::var_os("PATH") {
@@ -53,12 +88,7 @@ impl Orchestrator {
             }
             command.env("DATA_DIR", data.path().join("data"));
             command.envs(variables.iter().map(|(name, value)| (name, value)));
-        });
-        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
-            assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
-            after(&process.said(), "listening on http://")
-        });
-        Self { process, server: Server { address }, data, variables }
+        })
     }
 
     /// The file with the journal and the embedded records.

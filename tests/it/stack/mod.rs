@@ -7,6 +7,7 @@ mod cli;
 mod faults;
 mod functions;
 mod minio;
+mod poison;
 mod restart;
 mod samples;
 mod speed;
