@@ -18,6 +18,8 @@ mod readme;
 mod recipes;
 mod restarts;
 mod shapes;
+#[path = "../sim/mod.rs"]
+mod sim;
 mod sqlite;
 mod stack;
 mod supervisor;
