@@ -73,6 +73,25 @@ pub fn ends_as(outcome: Outcome, stops_as: RunOutcome) -> RunOutcome {
     }
 }
 
+/// Why a run ends so that no job has brought to its end; an earlier life may have stopped it.
+pub fn reason_of(outcome: RunOutcome) -> Option<JobFailure> {
+    match outcome {
+        RunOutcome::Cancelled => Some(was_cancelled()),
+        RunOutcome::Stopped => Some(was_late()),
+        RunOutcome::Succeeded | RunOutcome::Failed => None,
+    }
+}
+
+/// Somebody has cancelled the run.
+pub fn was_cancelled() -> JobFailure {
+    JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled")
+}
+
+/// The deadline of the run has passed.
+pub fn was_late() -> JobFailure {
+    JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline")
+}
+
 /// What the graph counts a job as that has ended according to the journal.
 pub fn end_of(phase: JobPhase) -> JobEnd {
     match phase {

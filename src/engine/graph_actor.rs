@@ -11,14 +11,14 @@ use actix::clock::Instant;
 use actix::prelude::*;
 
 use super::deadline::Deadline;
-use super::decisions::{end_of, ends_as};
+use super::decisions::{end_of, ends_as, reason_of};
 use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
 use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
-use crate::graph::liveness::Vitals;
+use crate::graph::liveness::Looks;
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
 use crate::ports::{FailureKind, JobFailure, JobRunner, Milestone, RunSpec};
@@ -78,9 +78,7 @@ pub struct GraphActor {
     pub(super) stops_as: RunOutcome,
     pub(super) finished: bool,
     pub(super) sweep: Duration,
-    pub(super) last_look: Vitals,
-    /// How many jobs were open when the run last went on from the journal, unless it was well since.
-    pub(super) healed_with: Option<usize>,
+    pub(super) looks: Looks,
 }
 
 impl GraphActor {
@@ -104,8 +102,7 @@ impl GraphActor {
             stops_as: RunOutcome::Stopped,
             finished: false,
             sweep,
-            last_look: Vitals::default(),
-            healed_with: None,
+            looks: Looks::default(),
             run,
             journal,
             supervisor,
@@ -185,6 +182,9 @@ impl GraphActor {
     /// The last record of the run; what follows from it goes out when it is durable.
     fn finish(&mut self, outcome: RunOutcome) {
         self.finished = true;
+        if self.first_cause.is_none() {
+            self.first_cause = reason_of(outcome).map(|failure| Cause { step: None, failure });
+        }
         let elapsed = self.run.accepted.elapsed();
         let record = Record::AnalysisFinished {
             outcome,
@@ -274,6 +274,9 @@ impl Actor for GraphActor {
         }
         if !self.deadline.as_ref().is_some_and(|deadline| deadline.left().is_zero()) {
             self.wiring = Some(Wiring::new(Rc::clone(&self.graph), context));
+        }
+        if self.before.cancel_asked {
+            self.stops_as = RunOutcome::Cancelled;
         }
         self.act_on(left_over, ctx);
         if self.before.cancel_asked {

@@ -1,16 +1,18 @@
 //! Looks after a run at every sweep: what has lost messages or is stuck goes on from the journal, or fails with the edge
 //! that is missing. `graph/liveness.rs` decides.
 
+use std::collections::BTreeSet;
+
 use actix::prelude::*;
 
 use super::decisions::said_to;
 use super::graph_actor::GraphActor;
 use super::messages::{InputReady, Nudge, SlotReleased, StopJob, Ticket};
 use crate::graph::JobIndex;
-use crate::graph::liveness::{Diagnosis, Vitals, diagnose, missing_edge};
+use crate::graph::liveness::{Diagnosis, Vitals, missing_edge};
 use crate::graph::progress::{JobEnd, JobState};
 use crate::ports::{FailureKind, JobFailure};
-use crate::store::{Entry, Record, RunProgress};
+use crate::store::{Record, RunProgress};
 
 impl GraphActor {
     /// One look. A journal that cannot be written explains every stillness.
@@ -20,15 +22,12 @@ impl GraphActor {
             return;
         }
         let now = context.traffic.vitals(context.paused.get(), self.progress.open());
-        let diagnosis = diagnose(self.last_look, now);
-        self.last_look = now;
+        let diagnosis = self.looks.look(now);
         if now.at_gate > 0 {
             self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
         }
-        match diagnosis {
-            Diagnosis::Alive => self.healed_with = None,
-            Diagnosis::Stuck if self.healed_with == Some(now.open) => self.give_up(ctx),
-            Diagnosis::MessagesLost | Diagnosis::Stuck => self.heal(diagnosis, now, ctx),
+        if let Some(diagnosis) = diagnosis {
+            self.heal(diagnosis, now, ctx);
         }
     }
 
@@ -38,24 +37,31 @@ impl GraphActor {
         log::warn!("{prefix}: {diagnosis:?} with {now:?}: it goes on from the journal");
         let text = format!("{diagnosis:?}: the run went on from the journal");
         drop(self.journal.append(run_id, Record::Warning { job: None, code: "healed".to_owned(), text }));
+        let silent = self.silent_jobs();
         let read = self.journal.read_back(run_id).into_actor(self);
-        ctx.spawn(read.map(move |entries, graph, ctx| match entries {
-            Ok(entries) => graph.go_on_from(&entries, ctx),
-            Err(error) => log::error!("{prefix}: {error}"),
+        ctx.spawn(read.map(move |entries, graph, ctx| {
+            let known = entries.and_then(|entries| RunProgress::fold(graph.graph.len(), &entries));
+            match known {
+                _ if graph.finished => {}
+                Ok(known) => graph.go_on_from(&known, &silent, ctx),
+                Err(error) => {
+                    graph.looks.could_not_read();
+                    log::error!("{prefix}: {error}");
+                }
+            }
         }));
     }
 
-    fn go_on_from(&mut self, entries: &[Entry], ctx: &mut Context<Self>) {
-        if self.finished {
-            return;
-        }
-        let known = match RunProgress::fold(self.graph.len(), entries) {
-            Ok(known) => known,
-            Err(error) => return log::error!("{}: {error}", self.run.log_prefix()),
-        };
-        if let Some(context) = &self.context {
-            context.traffic.gives_up_what_is_on_its_way();
-        }
+    /// Jobs that have said their final word, which was not heard. Whoever says it while the journal is being read is none
+    /// of them: the journal may not know of it yet.
+    fn silent_jobs(&self) -> BTreeSet<JobIndex> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| node.as_ref().is_some_and(|node| !node.connected())).map(|(job, _)| job).collect()
+    }
+
+    fn go_on_from(&mut self, known: &RunProgress, silent: &BTreeSet<JobIndex>, ctx: &mut Context<Self>) {
+        let Some(context) = self.context.clone() else { return };
+        context.traffic.gives_up_what_is_on_its_way();
         for &job in &known.ended {
             self.free_slot(job);
             if self.is_open(job) {
@@ -64,23 +70,30 @@ impl GraphActor {
                 self.act_on(actions, ctx);
             }
         }
-        self.healed_with = Some(self.progress.open());
+        for &job in silent {
+            if self.is_open(job) {
+                // the journal has nothing of its final word: a skip under the stop policy
+                self.nodes[job] = None;
+                let actions = self.progress.on_job_finished(job, JobEnd::Skipped);
+                self.act_on(actions, ctx);
+            }
+        }
+        if self.finished {
+            return;
+        }
+        if !self.looks.heals(context.traffic.vitals(context.paused.get(), self.progress.open())) {
+            return self.give_up(ctx);
+        }
         for job in 0..self.graph.len() {
-            if !self.finished && self.is_open(job) {
-                self.remind(job, &known, ctx);
+            if self.is_open(job) {
+                self.remind(job, known);
             }
         }
     }
 
     /// Tells a job again what it may have missed: edges count once, so repeating them is harmless.
-    fn remind(&mut self, job: JobIndex, known: &RunProgress, ctx: &mut Context<Self>) {
-        let Some(node) = self.nodes[job].clone() else { return };
-        if !node.connected() {
-            // it has said its final word, of which the journal has nothing: a skip under the stop policy
-            self.nodes[job] = None;
-            let actions = self.progress.on_job_finished(job, JobEnd::Skipped);
-            return self.act_on(actions, ctx);
-        }
+    fn remind(&self, job: JobIndex, known: &RunProgress) {
+        let Some(node) = self.nodes[job].as_ref().filter(|node| node.connected()) else { return };
         if self.progress.state(job) == Some(JobState::Stopping) {
             node.do_send(StopJob);
         }

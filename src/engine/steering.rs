@@ -7,13 +7,13 @@ use actix::clock::Instant;
 use actix::prelude::*;
 use futures::FutureExt;
 
-use super::decisions::{begun_before, starts_of};
+use super::decisions::{begun_before, starts_of, was_cancelled, was_late};
 use super::graph_actor::GraphActor;
 use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
 use super::supervisor::AnalysisSupervisor;
 use crate::graph::JobIndex;
 use crate::graph::progress::JobEnd;
-use crate::ports::{CancelledAttempt, FailureKind, JobFailure};
+use crate::ports::{CancelledAttempt, JobFailure};
 use crate::store::Record;
 use crate::store::record::{Cause, RunOutcome};
 
@@ -28,7 +28,7 @@ impl GraphActor {
     /// Somebody wants the run to end.
     pub(super) fn cancel(&mut self, ctx: &mut Context<Self>) {
         self.stops_as = RunOutcome::Cancelled;
-        self.stop(JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled"), ctx);
+        self.stop(was_cancelled(), ctx);
     }
 
     /// The run cannot go on.
@@ -64,7 +64,7 @@ impl GraphActor {
     }
 
     fn pass_deadline(&mut self, ctx: &mut Context<Self>) {
-        self.stop(JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline"), ctx);
+        self.stop(was_late(), ctx);
     }
 
     /// A job that has no actor in this life may be at work since an earlier one: its service is told, and the job ends
@@ -74,10 +74,12 @@ impl GraphActor {
         let attempt = known.attempt;
         let starts = starts_of(known, attempt);
         let may_have_started = !starts.is_empty();
-        let runner = Rc::clone(&context.runner);
+        let (context, runner) = (Rc::clone(context), Rc::clone(&context.runner));
+        context.traffic.begins_to_tell();
         let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };
         let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
         ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
+            context.traffic.has_told();
             let may_still_run = may_have_started && !stopped.unwrap_or(false);
             drop(graph.journal.append(graph.run.run_id, Record::JobCancelled { job, attempt, may_still_run }));
             let actions = graph.progress.on_job_finished(job, JobEnd::Cancelled);

@@ -157,10 +157,11 @@ impl GraphProgress {
         }
     }
 
+    /// A job that was stopped without any failure before it was stopped from outside, in an earlier life if not in this one.
     fn outcome(&self) -> Outcome {
         match self.first_failure {
             Some(first) if !self.stopped_from_outside => Outcome::Failed { first },
-            _ if self.stopped_from_outside => Outcome::Stopped,
+            _ if self.stopped_from_outside || self.states.contains(&JobState::Cancelled) => Outcome::Stopped,
             _ => Outcome::Succeeded,
         }
     }
@@ -213,6 +214,14 @@ mod tests {
         assert_eq!(progress.stop(), []);
         progress.on_job_finished(0, JobEnd::Cancelled);
         let end = progress.on_job_finished(1, JobEnd::Skipped);
+        assert_eq!(end, [GraphAction::FinishAnalysis(Outcome::Stopped)]);
+    }
+
+    #[test]
+    fn who_was_stopped_in_an_earlier_life_has_not_succeeded() {
+        let mut progress = GraphProgress::new(2, OnFailure::Stop);
+        progress.on_job_finished(0, JobEnd::Succeeded);
+        let end = progress.on_job_finished(1, JobEnd::Cancelled);
         assert_eq!(end, [GraphAction::FinishAnalysis(Outcome::Stopped)]);
     }
 

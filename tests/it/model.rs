@@ -196,6 +196,7 @@ proptest! {
         let expected = match (stopped, first_failure) {
             (true, _) => Outcome::Stopped,
             (false, Some(first)) => Outcome::Failed { first },
+            (false, None) if first.contains(&Some(JobEnd::Cancelled)) => Outcome::Stopped,
             (false, None) => Outcome::Succeeded,
         };
         prop_assert_eq!(finished, [expected]);
