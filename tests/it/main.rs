@@ -22,6 +22,7 @@ mod stack;
 mod supervisor;
 mod tenancy;
 mod time_limits;
+mod world;
 
 use std::rc::Rc;
 use std::time::Duration;
