@@ -11,7 +11,7 @@ use crate::chaos::{self, Bug, Point};
 use crate::playbook::algorithms;
 use crate::playbook::job::Service;
 use crate::playbook::{MlArgs, MlTask};
-use crate::ports::{CallError, FailureKind, JobFailure, JobSuccess, SparkJob, SuccessDetails};
+use crate::ports::{FailureKind, JobFailure, JobSuccess, SparkConnection, SparkJob, SuccessDetails};
 
 /// Parameters that only AutoML reads.
 const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
@@ -49,8 +49,9 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     };
     let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::Spark);
     let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
+    let connection = connect(attempt).await?;
     attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
-    submit(attempt, &message).await?;
+    submit(connection, &message).await?;
     attempt.call.log.acknowledged(Service::Spark);
     let trusted = chaos::seeded(Bug::TrustSparkReply);
     if !trusted && !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
@@ -85,15 +86,15 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
+/// Before the intent: nobody can tell later whether a message was sent, so it is as short a while as can be between the two.
+async fn connect(attempt: &Attempt) -> Result<Box<dyn SparkConnection>, JobFailure> {
+    attempt.once_connected(|| attempt.ports.spark.connect()).await.map_err(|error| unreachable(&error))
+}
+
 /// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
-async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    match attempt.once_connected(|| attempt.ports.spark.submit(message)).await {
-        Ok(_) => Ok(()),
-        Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
-        Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {
-            Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string()))
-        }
-    }
+async fn submit(connection: Box<dyn SparkConnection>, message: &SparkJob) -> Result<(), JobFailure> {
+    let replied = connection.submit(message).await;
+    replied.map(|_| ()).map_err(|error| JobFailure::new(FailureKind::OutcomeUnknown, error.to_string()))
 }
 
 /// `Diastema.datatoolkit`: read by the Spark job, therefore before the message.
