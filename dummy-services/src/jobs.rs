@@ -37,16 +37,42 @@ pub(crate) struct Job {
     behaviour: Behaviour,
     answers_left: u32,
     outcome: Option<Outcome>,
+    cancelled: bool,
 }
+
+/// The text of a cancelled job's error.
+const CANCELLED: &str = "cancelled";
 
 impl Job {
     pub(crate) fn new(ticket: u64, behaviour: Behaviour) -> Self {
-        Self { ticket, in_flight: true, answers_left: behaviour.progress_answers, behaviour, outcome: None }
+        Self {
+            ticket,
+            in_flight: true,
+            answers_left: behaviour.progress_answers,
+            behaviour,
+            outcome: None,
+            cancelled: false,
+        }
     }
 
     /// Notes what came of the work.
     pub(crate) fn finish(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
+    }
+
+    /// Nobody wants the job any more; one that is over stays what it is.
+    pub(crate) fn cancel(&mut self) {
+        self.cancelled = !self.is_over();
+    }
+
+    /// Whether it was cancelled before it was over.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    /// Whether it answers nothing.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.behaviour.fault == Some(Fault::BlackHole)
     }
 
     /// How long answers about this job are held back. *Units*: milliseconds.
@@ -56,19 +82,26 @@ impl Job {
 
     /// The job's result, once it is over and went well.
     pub(crate) fn result(&self) -> Option<&Value> {
-        if self.is_over() { self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok()) } else { None }
+        if self.is_over() && !self.cancelled {
+            self.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok())
+        } else {
+            None
+        }
     }
 
     /// Whether the next answer is the last one.
     pub(crate) fn is_over(&self) -> bool {
         let endless = matches!(self.behaviour.fault, Some(Fault::NeverFinishes | Fault::BlackHole));
-        self.outcome.is_some() && self.answers_left == 0 && !endless
+        self.cancelled || self.outcome.is_some() && self.answers_left == 0 && !endless
     }
 
     /// Answers one question about the job.
     pub(crate) fn progress(&mut self) -> Progress {
-        if self.behaviour.fault == Some(Fault::BlackHole) {
+        if self.is_silent() {
             return Progress::Silence;
+        }
+        if self.cancelled {
+            return Progress::Failed(Some(CANCELLED.to_owned()));
         }
         if !self.is_over() {
             self.answers_left = self.answers_left.saturating_sub(1);
@@ -127,5 +160,18 @@ mod tests {
             assert_eq!(job.progress(), Progress::Running);
             assert_eq!(job.progress(), expected);
         }
+    }
+
+    #[test]
+    fn a_cancelled_job_has_failed_unless_it_was_over() {
+        let mut endless = job(Some(Fault::NeverFinishes), 5);
+        endless.cancel();
+        endless.finish(Ok(Value::Null));
+        assert_eq!(endless.progress(), Progress::Failed(Some("cancelled".to_owned())));
+        assert!(endless.result().is_none());
+        let mut done = job(None, 0);
+        done.finish(Ok(Value::from(1)));
+        done.cancel();
+        assert_eq!(done.progress(), Progress::Complete(Value::from(1)));
     }
 }

@@ -152,6 +152,9 @@ pub struct Behaviour {
     pub fault: Option<Fault>,
     /// Only the first so many jobs that this behaviour was chosen for are faulty; `None`: all of them.
     pub fault_first: Option<u32>,
+    /// The service says by itself how the job ended, to the address in the start's header `Diastema-Callback` if there is
+    /// one. Spark and single requests never do.
+    pub calls_back: bool,
 }
 
 /// What each job does. The most specific entry wins as a whole: the job's own, then its kind's, then the default.

@@ -113,13 +113,27 @@ impl State {
         Some(ticket)
     }
 
-    /// Notes what came of a job's work, unless the id belongs to a newer job by now.
-    pub(crate) fn finish(&self, kind: Kind, id: &str, ticket: u64, outcome: Outcome) {
-        self.inner().with_job(kind, id, |job| {
-            if job.ticket == ticket {
+    /// Notes what came of a job's work, unless the id belongs to a newer job by now; answers whether the job's end is that.
+    pub(crate) fn finish(&self, kind: Kind, id: &str, ticket: u64, outcome: Outcome) -> bool {
+        let finished = self.inner().with_job(kind, id, |job| {
+            let is_the_job = job.ticket == ticket && !job.is_cancelled();
+            if is_the_job {
                 job.finish(outcome);
             }
+            is_the_job
         });
+        finished.unwrap_or(false)
+    }
+
+    /// Ends a job that nobody wants any more; the delay of the answer, which never comes for a silent job. `None` if there
+    /// is no such job.
+    pub(crate) fn cancel(&self, kind: Kind, id: &str) -> Option<(u64, bool)> {
+        self.inner().with_job(kind, id, |job| {
+            if !job.is_silent() {
+                job.cancel();
+            }
+            (job.answer_delay_ms(), !job.is_silent())
+        })
     }
 
     /// Answers a question about a job, with the delay of the answer in milliseconds; `None` if there is no such job.

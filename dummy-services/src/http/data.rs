@@ -48,6 +48,15 @@ fn error(message: Option<String>) -> Answer {
     Answer::Json(400, answer)
 }
 
+/// `DELETE /<name>/<id>`: the job ends as an error `cancelled`. The platform's real services have nothing like it.
+pub(super) fn cancel(kind: Kind, id: &str, state: &State) -> Reply {
+    match state.cancel(kind, id) {
+        Some((delay, true)) => Answer::Json(200, json!({"status": "cancelled"})).after(delay),
+        Some((_, false)) => Answer::Never.now(),
+        None => Answer::Json(404, json!({"status": "error", "message": "Job ID doesn't exist"})).now(),
+    }
+}
+
 /// `GET /<name>/<id>`: the result as JSON, labelled as HTML like the real one; an empty body when there is none.
 pub(super) fn result(kind: Kind, id: &str, state: &State) -> Reply {
     match state.result(kind, id) {

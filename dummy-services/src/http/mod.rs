@@ -1,6 +1,7 @@
 //! The HTTP server: one entry for every request, which goes into the ledger and then to the service its path names.
 
 mod answer;
+mod callback;
 mod data;
 mod front_end;
 mod question;
@@ -52,6 +53,7 @@ async fn route(question: Question, state: Arc<State>, client: &awc::Client) -> R
     let path = question.path.clone();
     let segments: Vec<&str> = path.iter().map(String::as_str).collect();
     let is_get = question.method == Method::GET;
+    let is_delete = question.method == Method::DELETE;
     match (question.method == Method::POST, segments.as_slice()) {
         (false, ["health"]) if is_get => return Answer::Json(200, json!({"status": "ok"})).now(),
         (false, ["ledger"]) if is_get => return Answer::Json(200, json!(state.ledger())).now(),
@@ -72,6 +74,10 @@ async fn route(question: Question, state: Arc<State>, client: &awc::Client) -> R
         }
         (false, [name, "progress"]) if is_get => match kind_of(name) {
             Some(kind) => data::progress(kind, &question, &state),
+            None => unknown(),
+        },
+        (false, [name, id]) if is_delete => match kind_of(name) {
+            Some(kind) => data::cancel(kind, id, &state),
             None => unknown(),
         },
         (false, [name, id]) if is_get => match kind_of(name) {

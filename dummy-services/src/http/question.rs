@@ -63,6 +63,7 @@ impl Question {
     pub(crate) fn service_name(&self) -> String {
         let method = if self.needs_redirect() { "308" } else { self.method.as_str() };
         let path = match (self.method == Method::GET, self.path.as_slice()) {
+            (_, [name, _]) if self.method == Method::DELETE => format!("{name}/{{id}}"),
             (true, [name, last]) if last != "progress" && name != "samples" => format!("{name}/{{id}}"),
             (_, segments) => segments.join("/"),
         };
@@ -73,6 +74,7 @@ impl Question {
     pub(crate) fn for_ledger(&self) -> Value {
         match (&self.json, self.path.as_slice()) {
             (Some(body), _) => body.clone(),
+            (None, [_, id]) if self.method == Method::DELETE => json!({"id": id}),
             (None, _) if self.method != Method::GET => Value::from(self.text.as_str()),
             (None, [_, last]) if last == "progress" => json!({"id": self.id()}),
             (None, [name, id]) if name != "samples" => json!({"id": id}),

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::{
     answer::{Answer, Reply},
+    callback::Callback,
     question::Question,
 };
 use crate::{
     Fault, Kind,
+    jobs::Outcome,
     state::State,
     work::{self, Work},
 };
@@ -26,19 +28,24 @@ pub(super) fn start(kind: Kind, question: &Question, state: &Arc<State>, client:
         return Answer::Text(500, "Internal Server Error".to_owned()).after(delay);
     }
     let latency = Duration::from_millis(behaviour.latency_ms);
+    let calls_back = behaviour.calls_back;
+    let callback = question.headers.get("diastema-callback").cloned();
     // Function and AutoML keep no account of ids: a repeated start is a new job.
     let again = matches!(kind, Kind::Function | Kind::Automl);
     let Some(ticket) = state.accept(kind, &id, behaviour, again) else {
         return Answer::bad("Job ID already exists").after(delay);
     };
-    match fault {
+    let callback = callback.filter(|_| calls_back).map(|address| Callback { client: client.clone(), address });
+    let job = Accepted { state: Arc::clone(state), kind, id, ticket, callback };
+    match &fault {
         Some(Fault::BlackHole) => return Answer::Never.now(),
         Some(Fault::NeverFinishes) => {}
+        Some(Fault::Error { message }) => job.ends_after(latency, Ok(Value::Null), Err(message.clone())),
         // The outcome of these is the fault itself, so there is nothing to work for.
-        Some(Fault::Error { .. } | Fault::NotJson | Fault::NoStatus | Fault::CutOnProgress) => {
-            finish_after(latency, Arc::clone(state), kind, id, ticket);
+        Some(Fault::NotJson | Fault::NoStatus | Fault::CutOnProgress) => {
+            job.ends_after(latency, Ok(Value::Null), Ok(()));
         }
-        _ => work_after(latency, Arc::clone(state), client.clone(), kind, id, ticket, request),
+        _ => job.works_for(latency, client.clone(), request),
     }
     match fault {
         Some(Fault::CutOnStart) => Answer::Cut.after(delay),
@@ -59,43 +66,47 @@ fn submitted(kind: Kind) -> Answer {
     Answer::ok(format!("{word} job submitted"))
 }
 
-fn finish_after(latency: Duration, state: Arc<State>, kind: Kind, id: String, ticket: u64) {
-    if latency.is_zero() {
-        return state.finish(kind, &id, ticket, Ok(Value::Null));
-    }
-    rt::spawn(async move {
-        rt::time::sleep(latency).await;
-        state.finish(kind, &id, ticket, Ok(Value::Null));
-    });
-}
-
-fn work_after(
-    latency: Duration,
+/// A job that a service has accepted.
+struct Accepted {
     state: Arc<State>,
-    client: awc::Client,
     kind: Kind,
     id: String,
     ticket: u64,
-    request: Value,
-) {
-    let work = Work { kind, id: id.clone(), request };
-    let Some(store) = state.store() else {
-        let outcome = Ok(work.result_without_data());
+    callback: Option<Callback>,
+}
+
+impl Accepted {
+    /// Ends the job after a while, without work. `said` is what the service says by itself: an error with or without text.
+    fn ends_after(self, latency: Duration, outcome: Outcome, said: Result<(), Option<String>>) {
         if latency.is_zero() {
-            return state.finish(kind, &id, ticket, outcome);
+            return self.end(outcome, said);
         }
         rt::spawn(async move {
             rt::time::sleep(latency).await;
-            state.finish(kind, &id, ticket, outcome);
+            self.end(outcome, said);
         });
-        return;
-    };
-    rt::spawn(async move {
-        // Working and waiting go side by side: the latency is the least time, not an addition.
-        let (outcome, ()) = futures::join!(work.run(&store, &client), rt::time::sleep(latency));
-        if let Err(why) = &outcome {
-            log::warn!("{kind} job {id} failed: {why}");
+    }
+
+    fn works_for(self, latency: Duration, client: awc::Client, request: Value) {
+        let work = Work { kind: self.kind, id: self.id.clone(), request };
+        let Some(store) = self.state.store() else {
+            return self.ends_after(latency, Ok(work.result_without_data()), Ok(()));
+        };
+        rt::spawn(async move {
+            // Working and waiting go side by side: the latency is the least time, not an addition.
+            let (outcome, ()) = futures::join!(work.run(&store, &client), rt::time::sleep(latency));
+            if let Err(why) = &outcome {
+                log::warn!("{} job {} failed: {why}", self.kind, self.id);
+            }
+            let said = outcome.as_ref().map(|_| ()).map_err(|why| Some(why.clone()));
+            self.end(outcome, said);
+        });
+    }
+
+    fn end(self, outcome: Outcome, said: Result<(), Option<String>>) {
+        let is_its_end = self.state.finish(self.kind, &self.id, self.ticket, outcome);
+        if let Some(callback) = self.callback.filter(|_| is_its_end) {
+            rt::spawn(callback.call(said));
         }
-        state.finish(kind, &id, ticket, outcome);
-    });
+    }
 }
