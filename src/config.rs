@@ -70,6 +70,8 @@ pub struct Config {
     pub jobs: JobSettings,
     /// How much the engine takes on.
     pub limits: EngineLimits,
+    /// Where services reach this program; unset, they are not asked to call.
+    pub public_url: Option<String>,
     /// How long a test call of an ingestion may take.
     pub ingestion_test_timeout: Duration,
     /// Whether any text may be a Spark argument.
@@ -129,6 +131,7 @@ impl Config {
             },
             jobs: JobSettings {
                 poll_interval: reader.seconds("POLL_INTERVAL_SECONDS"),
+                connect: reader.seconds("CONNECT_TIMEOUT_SECONDS"),
                 start_retry: reader.seconds("START_RETRY_SECONDS"),
                 no_answer: reader.seconds("NO_ANSWER_SECONDS"),
                 job_timeout: reader.seconds("JOB_TIMEOUT_SECONDS"),
@@ -137,6 +140,8 @@ impl Config {
                 notice_wait: reader.seconds("NOTICE_WAIT_SECONDS"),
                 function_concurrency: reader.count("FUNCTION_SERVICE_CONCURRENCY"),
                 function_linger: reader.seconds("FUNCTION_SERVICE_LINGER_SECONDS"),
+                cancellable: reader.cancellable("CANCELLABLE_SERVICES"),
+                cancel_timeout: reader.seconds("CANCEL_TIMEOUT_SECONDS"),
             },
             limits: EngineLimits {
                 slots: Some(SlotLimits {
@@ -151,6 +156,7 @@ impl Config {
                 retries_per_second: reader.rate("RETRIES_PER_SECOND"),
                 sweep: reader.period("SWEEP_SECONDS"),
             },
+            public_url: reader.public_url("PUBLIC_URL"),
             ingestion_test_timeout: reader.seconds("INGESTION_TEST_TIMEOUT_SECONDS"),
             spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),
             ingestion_urls: reader.url_policy("INGESTION_URL_POLICY"),

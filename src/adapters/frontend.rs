@@ -1,25 +1,24 @@
 //! The web application: notices, form encoded.
 
-use awc::Client;
 use awc::http::Method;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use url::form_urlencoded;
 
 use super::address::Address;
-use super::http_client::{self, CallLimits, Request};
+use super::http_client::{CallLimits, HttpClient, Request};
 use crate::ports::{Announcements, CallError, Notice};
 
 /// `POST /messages` (contract section 7).
 pub struct WebApplication {
-    client: Client,
+    client: HttpClient,
     address: Address,
 }
 
 impl WebApplication {
     /// A client of the web application at this address.
     pub fn new(address: Address, limits: &CallLimits) -> Self {
-        Self { client: http_client::client(limits), address }
+        Self { client: HttpClient::new(limits), address }
     }
 }
 
@@ -37,6 +36,6 @@ impl Announcements for WebApplication {
             headers: vec![("idempotency-key", event_id.to_owned())],
             body: Some(("application/x-www-form-urlencoded", form)),
         };
-        async move { http_client::call(&client, &to, request).await.map(|_| ()) }.boxed_local()
+        async move { client.call(&to, request).await.map(|_| ()) }.boxed_local()
     }
 }

@@ -34,30 +34,16 @@ impl Default for CallLimits {
     }
 }
 
-/// A client for this thread; connections are kept open and reused.
-pub fn client(limits: &CallLimits) -> Client {
-    client_with(limits, IDLE_CONNECTIONS)
-}
-
-/// A client that makes a new connection for every call.
-pub fn unpooled_client(limits: &CallLimits) -> Client {
-    client_with(limits, Duration::ZERO)
-}
-
-fn client_with(limits: &CallLimits, keep_idle: Duration) -> Client {
-    let connector = Connector::new().timeout(limits.connect).limit(0).conn_keep_alive(keep_idle);
-    Client::builder()
-        .connector(connector)
-        .timeout(limits.answer)
-        .disable_redirects()
-        .no_default_headers()
-        .add_default_header((header::USER_AGENT, "diastema-orchestrator"))
-        .finish()
+/// A client with its limits; belongs to the thread that made it. Clones share its connections.
+#[derive(Clone)]
+pub struct HttpClient {
+    client: Client,
+    answer: Duration,
 }
 
 /// One request, ready to be repeated at another path of the same server.
 pub struct Request {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: Method,
     /// Full address.
     pub url: String,
@@ -67,33 +53,66 @@ pub struct Request {
     pub body: Option<(&'static str, String)>,
 }
 
-/// Sends a request, follows redirects 307 and 308 to the same server with method and body, reads the answer in full.
-pub async fn call(client: &Client, to: &Address, request: Request) -> Result<Answer, CallError> {
-    let mut url = request.url.clone();
-    for _ in 0..=MOST_REDIRECTS {
-        let mut pending = client.request(request.method.clone(), &url);
-        for (name, value) in &request.headers {
-            pending = pending.insert_header((*name, value.as_str()));
-        }
-        let sent = match &request.body {
-            Some((content_type, body)) => {
-                pending.insert_header((header::CONTENT_TYPE, *content_type)).send_body(body.clone())
-            }
-            None => pending.send(),
-        };
-        let mut response = sent.await.map_err(|error| no_answer(to, &error))?;
-        let body = response.body().limit(LARGEST_ANSWER).await.map_err(|error| broken_answer(to, &error))?;
-        let redirect = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-        if !redirect {
-            return Ok(Answer {
-                status: response.status().as_u16(),
-                body: String::from_utf8_lossy(&body).into_owned(),
-            });
-        }
-        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-        url = redirected(&url, location).ok_or_else(|| unusable(to, "a redirect to somewhere else"))?;
+impl HttpClient {
+    /// A client whose connections are kept open and reused.
+    pub fn new(limits: &CallLimits) -> Self {
+        Self::keeping(limits, IDLE_CONNECTIONS)
     }
-    Err(unusable(to, "too many redirects"))
+
+    /// A client that makes a new connection for every call.
+    pub fn unpooled(limits: &CallLimits) -> Self {
+        Self::keeping(limits, Duration::ZERO)
+    }
+
+    fn keeping(limits: &CallLimits, keep_idle: Duration) -> Self {
+        let connector = Connector::new().timeout(limits.connect).limit(0).conn_keep_alive(keep_idle);
+        let client = Client::builder()
+            .connector(connector)
+            .timeout(limits.answer)
+            .disable_redirects()
+            .no_default_headers()
+            .add_default_header((header::USER_AGENT, "diastema-orchestrator"))
+            .finish();
+        Self { client, answer: limits.answer }
+    }
+
+    /// Sends a request, follows redirects 307 and 308 to the same server with method, headers and body, reads the answer
+    /// in full. The limit of an answer holds for all of it: awc's own ends with the head.
+    pub async fn call(&self, to: &Address, request: Request) -> Result<Answer, CallError> {
+        let exchange = self.exchange(to, request);
+        actix::clock::timeout(self.answer, exchange).await.unwrap_or_else(|_| {
+            let why = format!("the answer was not there in full after {} s", self.answer.as_secs_f64());
+            Err(CallError::NoAnswer { to: to.to_string(), why })
+        })
+    }
+
+    async fn exchange(&self, to: &Address, request: Request) -> Result<Answer, CallError> {
+        let mut url = request.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let mut pending = self.client.request(request.method.clone(), &url);
+            for (name, value) in &request.headers {
+                pending = pending.insert_header((*name, value.as_str()));
+            }
+            let sent = match &request.body {
+                Some((content_type, body)) => {
+                    pending.insert_header((header::CONTENT_TYPE, *content_type)).send_body(body.clone())
+                }
+                None => pending.send(),
+            };
+            let mut response = sent.await.map_err(|error| no_answer(to, &error))?;
+            let body = response.body().limit(LARGEST_ANSWER).await.map_err(|error| broken_answer(to, &error))?;
+            let redirect = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+            if !redirect {
+                return Ok(Answer {
+                    status: response.status().as_u16(),
+                    body: String::from_utf8_lossy(&body).into_owned(),
+                });
+            }
+            let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+            url = redirected(&url, location).ok_or_else(|| unusable(to, "a redirect to somewhere else"))?;
+        }
+        Err(unusable(to, "too many redirects"))
+    }
 }
 
 /// The address that a redirect names, if it is on the same server.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 
+use super::callback_key::callback_key;
 use super::exit::{Exit, Failure};
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
@@ -22,6 +23,7 @@ use crate::adapters::spark::{SparkComponent, SparkSettings};
 use crate::config::{Config, Place};
 use crate::engine::EngineHandle;
 use crate::http::{self, ApiKey, Door, IngestionTester};
+use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
@@ -131,8 +133,10 @@ impl Stack {
     /// Starts everything; has to be called inside an actix system.
     pub(super) fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
         let failed = |why: String| Failure::new(Exit::Failed, why);
+        let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
-        let make_runner = move || make_runner(&for_jobs, &journal, objects);
+        let for_recipes = callbacks.clone();
+        let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
         let open =
@@ -148,6 +152,7 @@ impl Stack {
             key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
             checks: config.checks(),
             body_timeout: config.body_timeout,
+            callbacks,
             playbooks: http::api::PlaybookCache::default(),
         });
         let url = listener
@@ -172,8 +177,21 @@ impl Stack {
     }
 }
 
+/// Services may call back where they can reach this program.
+fn callbacks(config: &Config) -> std::io::Result<Option<Callbacks>> {
+    match &config.public_url {
+        Some(url) => Ok(Some(Callbacks::new(url, callback_key(&config.data_dir)?))),
+        None => Ok(None),
+    }
+}
+
 /// Runs on the engine's thread: clients belong to the thread that makes them.
-fn make_runner(config: &Config, journal: &SqliteJournal, objects: Address) -> Result<Rc<dyn JobRunner>, StoreError> {
+fn make_runner(
+    config: &Config,
+    journal: &SqliteJournal,
+    objects: Address,
+    callbacks: Option<Callbacks>,
+) -> Result<Rc<dyn JobRunner>, StoreError> {
     let records: Box<dyn Records> = match &config.records {
         Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
         Place::Server(address) => Box::new(MongoRecords::new(address)?),
@@ -203,7 +221,11 @@ fn make_runner(config: &Config, journal: &SqliteJournal, objects: Address) -> Re
         records,
         announcements: Box::new(WebApplication::new(config.frontend.clone(), &config.calls)),
     };
-    Ok(Rc::new(PlatformJobs::new(ports, config.jobs.clone())))
+    let jobs = PlatformJobs::new(ports, config.jobs.clone());
+    Ok(match callbacks {
+        Some(callbacks) => Rc::new(jobs.with_callbacks(callbacks)),
+        None => Rc::new(jobs),
+    })
 }
 
 fn service_addresses(config: &Config) -> ServiceAddresses {

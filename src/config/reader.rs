@@ -1,12 +1,17 @@
 //! Reads settings by name and collects what is wrong with them.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use url::Url;
+
 use super::{Place, SETTINGS};
 use crate::adapters::address::Address;
+use crate::jobs::CAN_BE_CANCELLABLE;
 use crate::playbook::ingestion_url::UrlPolicy;
+use crate::playbook::job::Service;
 
 /// Reads settings by name and collects what is wrong.
 pub(super) struct Reader<'a> {
@@ -83,6 +88,41 @@ impl Reader<'_> {
             other => {
                 self.faults.push(format!("  {name}={other}: give `any`, `no-loopback` or `public-only`"));
                 UrlPolicy::default()
+            }
+        }
+    }
+
+    /// Names of services that can be told to stop, with commas.
+    pub(super) fn cancellable(&mut self, name: &str) -> BTreeSet<Service> {
+        let text = self.text(name);
+        let mut services = BTreeSet::new();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match Service::parse(word).filter(|service| CAN_BE_CANCELLABLE.contains(service)) {
+                Some(service) => {
+                    services.insert(service);
+                }
+                None => {
+                    let known = CAN_BE_CANCELLABLE.map(Service::as_str).join(", ");
+                    self.faults.push(format!("  {name}={text}: {word} cannot be told to stop; give some of {known}"));
+                }
+            }
+        }
+        services
+    }
+
+    /// Where others reach this program: an address that paths can be put behind.
+    pub(super) fn public_url(&mut self, name: &str) -> Option<String> {
+        let text = self.set(name)?;
+        let fits = |url: &Url| {
+            ["http", "https"].contains(&url.scheme())
+                && url.has_host()
+                && (url.username(), url.password(), url.query(), url.fragment()) == ("", None, None, None)
+        };
+        match Url::parse(text.trim()) {
+            Ok(url) if fits(&url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+            _ => {
+                self.faults.push(format!("  {name}={text}: give an address like http://orchestrator:5000"));
+                None
             }
         }
     }

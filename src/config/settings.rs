@@ -51,6 +51,9 @@ settings! {
     "SERVICE_CONCURRENCY" = "64": "jobs in flight per service";
     "FUNCTION_SERVICE_CONCURRENCY" = "1": "jobs in flight at the function service, which mixes inputs above 1";
     "FUNCTION_SERVICE_LINGER_SECONDS" = "600": "how long the slot of a function that was let go is held while the service may be at work";
+    "CANCELLABLE_SERVICES" = "": "services that understand `DELETE <endpoint>/<job id>`, with commas: `cleaning`, `join`, `function`, `automl`, `ingestion`";
+    "CANCEL_TIMEOUT_SECONDS" = "10": "how long such a service may take to say that a cancelled job has stopped";
+    "PUBLIC_URL" = "": "where services reach this server; when set, they may say by themselves that a job has ended";
     "TENANT_CONCURRENCY" = "256": "jobs in flight per tenant";
     "TOTAL_CONCURRENCY" = "1024": "jobs in flight in all";
     "TENANT_RUNNING_ANALYSES" = "1000": "running analyses per tenant; beyond: queued";

@@ -44,3 +44,25 @@ fn secrets_are_not_printed() {
     let config = config(&[("DIASTEMA_KEY", "canary-1"), ("MINIO_PASS", "canary-2")]).unwrap();
     assert!(!format!("{config:?}").contains("canary"));
 }
+
+#[test]
+fn services_that_can_be_told_to_stop_are_named_by_their_names() {
+    let named = |text| config(&[("CANCELLABLE_SERVICES", text)]);
+    assert!(named("").unwrap().jobs.cancellable.is_empty());
+    let both = named(" function, join,").unwrap().jobs.cancellable;
+    assert_eq!(both.into_iter().collect::<Vec<_>>(), [Service::Join, Service::Function]);
+    for wrong in ["spark", "data-sink", "functions", "join;function"] {
+        assert!(named(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_public_address_is_one_that_paths_can_be_put_behind() {
+    let public = |text| config(&[("PUBLIC_URL", text)]).map(|config| config.public_url);
+    assert_eq!(public("").unwrap(), None);
+    assert_eq!(public("http://orchestrator:5000/").unwrap().as_deref(), Some("http://orchestrator:5000"));
+    assert_eq!(public("https://a.example/diastema/").unwrap().as_deref(), Some("https://a.example/diastema"));
+    for wrong in ["orchestrator:5000", "ftp://a/", "http://", "http://a/?x=1", "http://u:p@a/", "http://a/#b"] {
+        assert!(public(wrong).is_err(), "{wrong}");
+    }
+}

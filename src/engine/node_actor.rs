@@ -24,7 +24,7 @@ use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
 use crate::playbook::OnFailure;
 use crate::ports::{CancelledAttempt, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
-use crate::store::{JobProgress, Journal, Millis, Record, RunProgress};
+use crate::store::{JobPhase, JobProgress, Journal, Millis, Record, RunProgress};
 
 /// What all nodes of a run share.
 pub struct NodeContext {
@@ -152,6 +152,7 @@ impl NodeActor {
             known,
             spent: before.and_then(|before| before.attempt_began).map_or(Duration::ZERO, |began| self.since(began)),
             callback: before.and_then(|before| before.callback.clone()),
+            lost_contact: before.is_some_and(|before| before.phase == JobPhase::LostContact),
             log: Rc::clone(&log) as _,
         };
         let runner = Rc::clone(&self.context.runner);

@@ -14,15 +14,25 @@ use crate::playbook::{Problem, json};
 /// Bodies beyond this are parsed off the worker, which has others to serve.
 const PARSED_ON_THE_SPOT: usize = 64 * 1024;
 
-/// Reads the object.
+/// Reads the object of a submission.
 pub(super) async fn read_object(
     request: &HttpRequest,
     payload: web::Payload,
     limit: Duration,
 ) -> Result<Map<String, Value>, ApiError> {
+    read_object_of(request, payload, limit, LARGEST_BODY).await
+}
+
+/// Reads an object of at most so many bytes.
+pub(super) async fn read_object_of(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: Duration,
+    largest: usize,
+) -> Result<Map<String, Value>, ApiError> {
     judge_content_type(request)?;
-    judge_length(request)?;
-    let bytes = match actix_web::rt::time::timeout(limit, collect(payload)).await {
+    judge_length(request, largest)?;
+    let bytes = match actix_web::rt::time::timeout(limit, collect(payload, largest)).await {
         Ok(bytes) => bytes?,
         Err(_) => {
             return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", "the body did not arrive in time"));
@@ -64,30 +74,30 @@ fn judge_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn judge_length(request: &HttpRequest) -> Result<(), ApiError> {
+fn judge_length(request: &HttpRequest, largest: usize) -> Result<(), ApiError> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     match length.and_then(|text| text.parse::<u64>().ok()) {
-        Some(length) if length > LARGEST_BODY as u64 => Err(too_large()),
+        Some(length) if length > largest as u64 => Err(too_large(largest)),
         _ => Ok(()),
     }
 }
 
-async fn collect(mut payload: web::Payload) -> Result<web::Bytes, ApiError> {
+async fn collect(mut payload: web::Payload, largest: usize) -> Result<web::Bytes, ApiError> {
     let mut bytes = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
             ApiError::bad_request(Problem::new("framing", "", format!("the body cannot be read: {error}")))
         })?;
-        if bytes.len() + chunk.len() > LARGEST_BODY {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > largest {
+            return Err(too_large(largest));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
 }
 
-fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body is larger than {LARGEST_BODY} bytes"))
+fn too_large(largest: usize) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body is larger than {largest} bytes"))
 }
 
 pub(super) fn stopped() -> ApiError {

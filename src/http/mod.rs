@@ -20,6 +20,7 @@ pub use auth::ApiKey;
 pub use error::ApiError;
 
 use crate::engine::EngineHandle;
+use crate::jobs::callbacks;
 use crate::playbook::check::CheckSettings;
 use crate::ports::JobServices;
 use crate::store::{History, Journal};
@@ -41,6 +42,8 @@ pub struct Door {
     pub checks: CheckSettings,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Which attempts their services may speak of, if they may at all.
+    pub callbacks: Option<callbacks::Callbacks>,
     /// Playbooks of runs that were looked at lately.
     pub playbooks: api::PlaybookCache,
 }

@@ -53,7 +53,7 @@ pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &
     if let Err(error) = names::judge(&door.checks.ingestion_urls, Some(&asked)).await {
         return plain(StatusCode::BAD_REQUEST, error.reason());
     }
-    match tester.services.post(Service::Ingestion, "data-ingesting/test", &asked).await {
+    match tester.services.post(Service::Ingestion, "data-ingesting/test", &asked, None).await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
             plain(status, answer.body)

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::follow::OnComplete;
 use super::recipe::Attempt;
 use crate::playbook::algorithms;
 use crate::playbook::job::Service;
@@ -27,8 +28,8 @@ pub(super) async fn choose(attempt: &Attempt, task: MlTask, args: &MlArgs, input
             "parameters": parameters(task, args),
         })
     };
-    let started = attempt.start(Service::Automl, "automl", None, body).await?;
-    let answer = attempt.follow(started, "automl", body).await?;
+    let started = attempt.start(Service::Automl, None, body).await?;
+    let answer = attempt.follow(started, OnComplete::Look, body).await?;
     read(attempt, task, &answer)
 }
 

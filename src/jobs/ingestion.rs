@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::follow::OnComplete;
 use super::paths;
-use super::recipe::{Attempt, encode};
+use super::recipe::Attempt;
 use crate::playbook::job::{IngestionArgs, Service};
 use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
-
-const PATH: &str = "data-ingesting";
 
 /// Runs the ingestion to its end.
 pub(super) async fn run(attempt: &Attempt, args: &IngestionArgs) -> Result<JobSuccess, JobFailure> {
@@ -15,9 +14,9 @@ pub(super) async fn run(attempt: &Attempt, args: &IngestionArgs) -> Result<JobSu
     let directory = paths::dataset_directory(&args.label);
     let output = paths::path_of(tenant, &directory);
     let body = |wire_id: &str| json!({"minio-output": output, "job-id": wire_id, "ingestion_json": args.request});
-    let started = attempt.start(Service::Ingestion, PATH, Some(&directory), body).await?;
+    let started = attempt.start(Service::Ingestion, Some(&directory), body).await?;
     let wire_id = started.wire_id().to_owned();
-    attempt.follow(started, PATH, body).await?;
+    attempt.follow(started, OnComplete::Look, body).await?;
     let features = features(attempt, &wire_id).await?;
     Ok(JobSuccess {
         details: SuccessDetails { features: Some(features), ..SuccessDetails::default() },
@@ -27,7 +26,7 @@ pub(super) async fn run(attempt: &Attempt, args: &IngestionArgs) -> Result<JobSu
 
 /// The result's content type is text/html with the real service: the body is read as JSON whatever it says.
 async fn features(attempt: &Attempt, wire_id: &str) -> Result<Value, JobFailure> {
-    let question = format!("{PATH}/{}", encode(wire_id));
+    let question = paths::job_at(Service::Ingestion, wire_id);
     let answer = attempt.ask(Service::Ingestion, &question).await?;
     let result: Option<Value> = serde_json::from_str(&answer.body).ok();
     match result.as_ref().and_then(|result| result.get("features")) {

@@ -4,9 +4,15 @@
 
 mod answers;
 mod automl;
+mod breaker;
+pub mod callbacks;
+mod cancel;
+mod contact;
 mod deliver;
+mod follow;
 mod follow_ups;
 mod function_slots;
+mod guarded;
 mod ingestion;
 pub mod notices;
 mod pace;
@@ -14,8 +20,10 @@ pub mod paths;
 mod recipe;
 mod service;
 mod spark;
+mod start;
 mod visualization;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +33,16 @@ use futures::future::LocalBoxFuture;
 
 use crate::graph::inputs::JobOutput;
 use crate::playbook::JobKind;
+use crate::playbook::job::Service;
 use crate::ports::{
-    Announcements, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess, Milestone,
-    Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
+    Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
+    Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
 };
+use callbacks::Callbacks;
+pub use cancel::CAN_BE_CANCELLABLE;
 use deliver::Absence;
 use function_slots::FunctionSlots;
+use guarded::{Circuits, GuardedServices, GuardedSpark};
 use recipe::Attempt;
 
 /// The world as recipes see it.
@@ -52,6 +64,8 @@ pub struct JobPorts {
 pub struct JobSettings {
     /// Longest wait between two looks at a running job.
     pub poll_interval: Duration,
+    /// Within this time the ports make a connection, or say that they cannot.
+    pub connect: Duration,
     /// How long a start is repeated while nobody listens.
     pub start_retry: Duration,
     /// How long a running job may go without any usable answer.
@@ -68,12 +82,17 @@ pub struct JobSettings {
     pub function_concurrency: usize,
     /// How long the slot of a function that was let go is held while the service may be at work.
     pub function_linger: Duration,
+    /// Services that can be told that a job is not wanted any more, of [`CAN_BE_CANCELLABLE`].
+    pub cancellable: BTreeSet<Service>,
+    /// How long they may take to say that they have stopped.
+    pub cancel_timeout: Duration,
 }
 
 impl Default for JobSettings {
     fn default() -> Self {
         Self {
             poll_interval: Duration::from_secs(2),
+            connect: Duration::from_secs(5),
             start_retry: Duration::from_secs(30),
             no_answer: Duration::from_secs(300),
             job_timeout: Duration::from_secs(86_400),
@@ -82,6 +101,8 @@ impl Default for JobSettings {
             notice_wait: Duration::from_secs(3_600),
             function_concurrency: 1,
             function_linger: Duration::from_secs(600),
+            cancellable: BTreeSet::new(),
+            cancel_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -91,15 +112,30 @@ pub struct PlatformJobs {
     ports: Rc<JobPorts>,
     settings: Rc<JobSettings>,
     functions: FunctionSlots,
+    circuits: Circuits,
     web_application: Rc<Absence>,
+    callbacks: Option<Callbacks>,
 }
 
 impl PlatformJobs {
-    /// Jobs over these ports; has to be made on the thread of the engine.
+    /// Jobs over these ports, which get circuit breakers; has to be made on the thread of the engine. Services are only
+    /// asked.
     pub fn new(ports: JobPorts, settings: JobSettings) -> Self {
+        let circuits = Circuits::new(settings.start_retry, settings.connect);
+        let ports = JobPorts {
+            services: Box::new(GuardedServices { inner: ports.services, circuits: circuits.clone() }),
+            spark: Box::new(GuardedSpark { inner: ports.spark, circuits: circuits.clone() }),
+            ..ports
+        };
         let (ports, settings) = (Rc::new(ports), Rc::new(settings));
         let functions = FunctionSlots::new(&ports, &settings);
-        Self { ports, settings, functions, web_application: Rc::default() }
+        Self { ports, settings, functions, circuits, web_application: Rc::default(), callbacks: None }
+    }
+
+    /// The same, and HTTP services may say by themselves how their jobs ended.
+    #[must_use]
+    pub fn with_callbacks(self, callbacks: Callbacks) -> Self {
+        Self { callbacks: Some(callbacks), ..self }
     }
 }
 
@@ -110,8 +146,16 @@ impl JobRunner for PlatformJobs {
             ports: Rc::clone(&self.ports),
             settings: Rc::clone(&self.settings),
             functions: self.functions.clone(),
+            circuits: self.circuits.clone(),
+            callbacks: self.callbacks.clone(),
+            since: actix::clock::Instant::now(),
         };
-        recipe::within(attempt.limit(), run(attempt)).boxed_local()
+        recipe::within(attempt, run).boxed_local()
+    }
+
+    fn cancel(&self, attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
+        let (ports, settings) = (Rc::clone(&self.ports), Rc::clone(&self.settings));
+        cancel::cancel(ports, settings, self.functions.clone(), attempt).boxed_local()
     }
 
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {

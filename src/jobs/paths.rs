@@ -1,5 +1,6 @@
 //! Every bucket, object key and output path of the contract (sections 3 to 6), and the ids of documents.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use crate::chaos::{self, Bug};
@@ -8,11 +9,42 @@ use crate::playbook::job::Service;
 use crate::playbook::{Job, JobKind, MlTask, TenantId};
 use crate::ports::RunSpec;
 
+/// What may not stand in a query or a path as it is; ids of the platform have nothing of it.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Bucket of the charts, shared by all tenants (contract section 1).
 pub const GRAPH_BUCKET: &str = "diastemaviz";
 
 /// Name of the empty object that Spark leaves in its output when it has finished.
 const EVIDENCE: &str = "_SUCCESS";
+
+/// Path of a service's endpoint below its address (contract section 4); Spark has none.
+pub(super) fn endpoint(service: Service) -> &'static str {
+    match service {
+        Service::Cleaning => "data-cleaning",
+        Service::Join => "join",
+        Service::Function => "function",
+        Service::Automl => "automl",
+        Service::Ingestion => "data-ingesting",
+        Service::DataSink => "data-sink",
+        Service::Spark => "",
+    }
+}
+
+/// One job below an endpoint. *Shape*: `<endpoint>/<wire id>`.
+pub(super) fn job_at(service: Service, wire_id: &str) -> String {
+    format!("{}/{}", endpoint(service), encode(wire_id))
+}
+
+/// The question how a job is getting on.
+pub(super) fn progress_question(service: Service, wire_id: &str) -> String {
+    format!("{}/progress?id={}", endpoint(service), encode(wire_id))
+}
+
+/// An id as a part of a query or a path.
+fn encode(id: &str) -> String {
+    utf8_percent_encode(id, ENCODED).to_string()
+}
 
 /// First part of the output directory's name, `None` for kinds that make no directory of their own.
 pub fn output_prefix(kind: &JobKind) -> Option<&'static str> {

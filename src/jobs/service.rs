@@ -6,24 +6,23 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::answers::StartAnswer;
-use super::function_slots;
+use super::follow::OnComplete;
 use super::paths;
-use super::recipe::{Attempt, Started, missing_input};
+use super::recipe::{Attempt, missing_input};
+use super::start::Started;
 use crate::playbook::job::Service;
 use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
 
 /// What distinguishes one service job from another on the wire, beside its body.
 struct ServiceJob {
     service: Service,
-    /// Path of the endpoint below the service's address.
-    path: &'static str,
     /// Inputs it needs at least.
     inputs: usize,
 }
 
-const CLEANING: ServiceJob = ServiceJob { service: Service::Cleaning, path: "data-cleaning", inputs: 1 };
-const DATA_JOIN: ServiceJob = ServiceJob { service: Service::Join, path: "join", inputs: 2 };
-const FUNCTION: ServiceJob = ServiceJob { service: Service::Function, path: function_slots::PATH, inputs: 0 };
+const CLEANING: ServiceJob = ServiceJob { service: Service::Cleaning, inputs: 1 };
+const DATA_JOIN: ServiceJob = ServiceJob { service: Service::Join, inputs: 2 };
+const FUNCTION: ServiceJob = ServiceJob { service: Service::Function, inputs: 0 };
 
 impl ServiceJob {
     /// Runs the job to its end; `body` is made from the id and the output path.
@@ -38,7 +37,7 @@ impl ServiceJob {
             return Err(missing_input(needed, attempt.call.inputs.len()));
         }
         let (directory, output) = attempt.output();
-        attempt.start(self.service, self.path, Some(&directory), |wire_id| body(wire_id, &output)).await
+        attempt.start(self.service, Some(&directory), |wire_id| body(wire_id, &output)).await
     }
 
     async fn follow(
@@ -48,7 +47,7 @@ impl ServiceJob {
         body: impl Fn(&str, &str) -> Value,
     ) -> Result<JobSuccess, JobFailure> {
         let (_, output) = attempt.output();
-        attempt.follow(started, self.path, |wire_id| body(wire_id, &output)).await?;
+        attempt.follow(started, OnComplete::Done, |wire_id| body(wire_id, &output)).await?;
         Ok(attempt.own_output(output))
     }
 }
@@ -97,13 +96,14 @@ pub(super) async fn function(attempt: &Attempt, function: &Value) -> Result<JobS
     };
     let mut slot = attempt.functions.take().await?;
     let leaving = |wire_id: &str, output: &str| {
-        slot.may_be_at_work();
+        slot.may_be_at_work(wire_id);
         body(wire_id, output)
     };
     let started = match FUNCTION.start(attempt, leaving).await {
         Ok(started) => started,
         Err(failure) => {
-            if failure.kind != FailureKind::OutcomeUnknown {
+            let may_have_arrived = matches!(failure.kind, FailureKind::OutcomeUnknown | FailureKind::BadAnswer);
+            if !may_have_arrived {
                 slot.give_back();
             }
             return Err(failure);
@@ -140,9 +140,11 @@ pub(super) async fn data_sink(attempt: &Attempt) -> Result<JobSuccess, JobFailur
     let body = json!({"key": database, "data": inner, "message": inner});
     let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::DataSink);
     attempt.intend(Service::DataSink, &wire_id).await?;
-    match attempt.post(Service::DataSink, "data-sink", &body).await? {
+    match attempt.post(Service::DataSink, &body, None).await? {
         Some(StartAnswer::Started | StartAnswer::KnownId) => attempt.call.log.acknowledged(Service::DataSink),
-        Some(StartAnswer::Refused(text)) => attempt.call.log.warn("data-sink-refused", text),
+        Some(StartAnswer::Refused(text) | StartAnswer::Failed(text)) => {
+            attempt.call.log.warn("data-sink-refused", text)
+        }
         None => attempt.call.log.warn("outcome-unknown", "the data sink's answer was lost".to_owned()),
     }
     Ok(success)

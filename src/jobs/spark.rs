@@ -1,6 +1,6 @@
 //! Spark jobs: AutoML if asked for, parameters, output place, message, evidence (contract section 4.4, decision 13).
 
-use actix::clock::{Instant, sleep};
+use actix::clock::{Instant, sleep, timeout};
 use serde_json::{Map, Value, json};
 
 use super::automl;
@@ -22,6 +22,7 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     if let Some(known) = attempt.known_start(Service::Spark) {
         return await_evidence(attempt, known.details.clone()).await;
     }
+    attempt.ends_if_over()?;
     attempt.call.log.prepare().await?;
     let chosen = if args.automl { Some(automl::choose(attempt, task, args, &input.path).await?) } else { None };
     let algorithm = match &chosen {
@@ -50,12 +51,18 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::Spark);
     let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
     attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
-    submit(attempt, &message).await?;
-    attempt.call.log.acknowledged(Service::Spark);
-    let trusted = chaos::seeded(Bug::TrustSparkReply);
-    if !trusted && !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
-        let text = "Spark answered but left no _SUCCESS in the output";
-        return Err(JobFailure::new(FailureKind::ServiceError, text));
+    let replied = submit(attempt, &message).await?;
+    if replied.is_ok() {
+        attempt.call.log.acknowledged(Service::Spark);
+    }
+    let has_finished = match &replied {
+        Ok(()) if chaos::seeded(Bug::TrustSparkReply) => true,
+        _ => attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await?,
+    };
+    if !has_finished {
+        let without_evidence =
+            JobFailure::new(FailureKind::ServiceError, "Spark answered but left no _SUCCESS in the output");
+        return Err(replied.err().unwrap_or(without_evidence));
     }
     if chaos::seeded(Bug::DeleteEvidenceEarly) {
         attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
@@ -65,33 +72,37 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
 }
 
 /// The message of an earlier life of the process may or may not have arrived, and its reply is lost: only the evidence
-/// can tell. The time limit of the job ends the wait.
+/// can tell. What is left of the job's time limit ends the wait.
 async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<JobSuccess, JobFailure> {
     let (directory, output) = attempt.output();
     let evidence = paths::evidence(&directory);
     let tenant = attempt.call.run.playbook.tenant.as_str();
     let since = Instant::now();
     // a little before the limit of the whole attempt, whose words would be others
-    let limit = attempt.limit().mul_f64(0.99);
+    let limit = attempt.left().mul_f64(0.99);
     while !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
         if since.elapsed() >= limit {
             let text =
                 "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
             return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
         }
-        sleep(poll_delay(since.elapsed(), attempt.settings.poll_interval).min(limit)).await;
+        let delay = poll_delay(since.elapsed(), attempt.settings.poll_interval);
+        sleep(delay.min(limit.saturating_sub(since.elapsed()))).await;
     }
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
-/// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
-async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    match attempt.once_connected(|| attempt.ports.spark.submit(message)).await {
-        Ok(_) => Ok(()),
-        Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
-        Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {
-            Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string()))
+/// The reply comes when Spark has finished. Whether there was one: a message that was sent and not answered in time is a
+/// failure unless the evidence says otherwise.
+async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<Result<(), JobFailure>, JobFailure> {
+    let submitting = attempt.once_connected(Service::Spark, || attempt.ports.spark.submit(message));
+    match timeout(attempt.left(), submitting).await {
+        Ok(Ok(_)) => Ok(Ok(())),
+        Ok(Err(error @ CallError::NotConnected { .. })) => Err(unreachable(&error)),
+        Ok(Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. }))) => {
+            Ok(Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string())))
         }
+        Err(_) => Ok(Err(attempt.timed_out())),
     }
 }
 

@@ -94,6 +94,8 @@ pub struct JobCall {
     pub spent: Duration,
     /// What the service had said by itself before the process was last started.
     pub callback: Option<CallbackVerdict>,
+    /// Whether the journal says that the service does not answer questions about the job any more.
+    pub lost_contact: bool,
     /// Where the attempt writes down what it is about to do.
     pub log: Rc<dyn AttemptLog>,
 }
@@ -222,6 +224,8 @@ impl JobFailure {
 pub enum FailureKind {
     /// The service reported an error for this job.
     ServiceError,
+    /// The service does not take the job as it is, and would say so again.
+    Refused,
     /// Nobody answers at the service's address.
     Unreachable,
     /// The service did not finish within the time limit.
@@ -255,7 +259,11 @@ impl FailureKind {
             | FailureKind::OutcomeUnknown
             | FailureKind::Store
             | FailureKind::StoppedUnexpectedly => true,
-            FailureKind::MissingInput | FailureKind::Cancelled | FailureKind::NotDurable | FailureKind::Stuck => false,
+            FailureKind::Refused
+            | FailureKind::MissingInput
+            | FailureKind::Cancelled
+            | FailureKind::NotDurable
+            | FailureKind::Stuck => false,
         }
     }
 }

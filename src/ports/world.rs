@@ -10,11 +10,21 @@ use crate::playbook::job::Service;
 
 /// The HTTP job services: data, function and AutoML.
 pub trait JobServices {
-    /// `POST <service>/<path>` with a JSON body, redirects followed with method and body.
-    fn post(&self, service: Service, path: &str, body: &Value) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
+    /// `POST <service>/<path>` with a JSON body, redirects followed with method, headers and body. `callback` is the address
+    /// at which the service may say by itself how the job ended; it goes into the header `Diastema-Callback`.
+    fn post(
+        &self,
+        service: Service,
+        path: &str,
+        body: &Value,
+        callback: Option<&str>,
+    ) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
 
     /// `GET <service>/<path>`.
     fn get(&self, service: Service, path: &str) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
+
+    /// `DELETE <service>/<path>`: a job is not wanted any more.
+    fn delete(&self, service: Service, path: &str) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
 }
 
 /// What a service answered, whatever the status.

@@ -34,8 +34,10 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Parts of other rooms that a room may name, and no more of them.
-const ONLY: &[(&str, &str, &[&str])] =
-    &[("http", "jobs", &["notices"]), ("http", "ports", &["Answer", "CallError", "JobServices", "StartIntent"])];
+const ONLY: &[(&str, &str, &[&str])] = &[
+    ("http", "jobs", &["notices", "callbacks"]),
+    ("http", "ports", &["Answer", "CallError", "CallbackVerdict", "JobServices", "StartIntent"]),
+];
 
 const LONGEST_FILE: usize = 400;
 

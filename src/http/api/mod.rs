@@ -1,5 +1,7 @@
-//! The API under `/api/v1`: every route wants `Authorization: Bearer <token>`. One file per resource.
+//! The API under `/api/v1`: every route wants `Authorization: Bearer <token>`, except callbacks, whose secret is in their
+//! address. One file per resource.
 
+mod callbacks;
 mod list;
 mod playbooks;
 mod run;
@@ -30,5 +32,8 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
                     .default_service(takes_only("GET")),
             );
     }
+    config.service(
+        web::resource("/callbacks/{secret}").route(web::post().to(callbacks::take)).default_service(takes_only("POST")),
+    );
     config.default_service(web::to(super::error::no_such_route));
 }

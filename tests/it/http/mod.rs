@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the server is another process, on the real clock")]
 
 mod api;
+mod callbacks;
 mod ingestion;
 mod json;
 mod limits;

@@ -6,11 +6,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "UPDATE_TRANSCRIPTS is the tests' own switch, not a setting")]
 
+mod attempt;
+mod callbacks;
+mod cancel;
+mod circuit;
+mod contact;
 mod failures;
+mod front_end;
 mod journal;
 mod kinds;
+mod limits;
 mod patience;
 mod ports;
+mod services;
+mod silence;
+mod spark;
 mod wire;
 
 use std::path::Path;
@@ -20,11 +30,13 @@ use std::time::Duration;
 
 use orchestrator::engine::{EngineHandle, EngineLimits};
 use orchestrator::graph::build::{build, build_ingestion};
+use orchestrator::jobs::callbacks::Callbacks;
 use orchestrator::jobs::{JobSettings, PlatformJobs};
 use orchestrator::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use orchestrator::playbook::settings::CheckSettings;
 use orchestrator::ports::JobFailure;
 use orchestrator::store::{Record, Submission};
+use orchestrator::testing::freeze_time;
 use serde_json::{Value, json};
 
 use journal::MemoryJournal;
@@ -42,10 +54,28 @@ pub(super) async fn play(document: &Value, script: Script) -> Played {
 }
 
 pub(super) async fn play_with(document: &Value, script: Script, settings: JobSettings) -> Played {
-    tokio::time::pause();
+    begin(document, script, settings, None).await.to_its_end().await
+}
+
+/// A run that was accepted.
+pub(super) struct Playing {
+    pub(super) world: World,
+    journal: Arc<MemoryJournal>,
+}
+
+pub(super) async fn begin(
+    document: &Value,
+    script: Script,
+    settings: JobSettings,
+    callbacks: Option<Callbacks>,
+) -> Playing {
+    freeze_time();
     let (world, journal) = (World::new(script), Arc::new(MemoryJournal::default()));
-    let runner = Rc::new(PlatformJobs::new(world.ports(), settings));
-    let engine = EngineHandle::start_here(EngineLimits::default(), Arc::clone(&journal) as _, runner);
+    let mut jobs = PlatformJobs::new(world.ports(), settings);
+    if let Some(callbacks) = callbacks {
+        jobs = jobs.with_callbacks(callbacks);
+    }
+    let engine = EngineHandle::start_here(EngineLimits::default(), Arc::clone(&journal) as _, Rc::new(jobs));
     let document = document.as_object().expect("an object");
     let settings = CheckSettings {
         ingestion_urls: UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() },
@@ -58,10 +88,16 @@ pub(super) async fn play_with(document: &Value, script: Script, settings: JobSet
     let plan = plan.unwrap_or_else(|refusal| panic!("refused: {:?}", refusal.problems));
     let submission = Submission::new(&plan.playbook, document);
     engine.submit(plan, submission).await.expect("accepted");
-    let longest = Duration::from_secs(10 * 86_400);
-    tokio::time::timeout(longest, journal.settled()).await.expect("the run settles");
-    tokio::time::resume();
-    Played { world, records: journal.records() }
+    Playing { world, journal }
+}
+
+impl Playing {
+    /// Waits until everything about it has been told.
+    pub(super) async fn to_its_end(self) -> Played {
+        let longest = Duration::from_secs(10 * 86_400);
+        tokio::time::timeout(longest, self.journal.settled()).await.expect("the run settles");
+        Played { world: self.world, records: self.journal.records() }
+    }
 }
 
 /// A playbook `1 dataset -> 2 <the job> -> 3 data-sink`; the members of `job` come on top.

@@ -37,6 +37,10 @@ pub(crate) struct Script {
     pub(super) records: VecDeque<Result<Applied, StoreError>>,
     /// Whether the web application is there.
     pub(super) front_end_away: bool,
+    /// Requests that are taken and never answered, by method and path.
+    pub(super) hanging: BTreeSet<String>,
+    /// How long answers are on their way, by a part of the request.
+    pub(super) delays: Vec<(&'static str, Duration)>,
 }
 
 /// One thing the Spark component may do.
@@ -52,6 +56,17 @@ impl Script {
     /// Adds answers for a path.
     pub(super) fn answering(mut self, request: &str, said: impl IntoIterator<Item = Said>) -> Self {
         self.answers.entry(request.to_owned()).or_default().extend(said);
+        self
+    }
+
+    /// Every answer takes a moment.
+    pub(super) fn slow(self) -> Self {
+        Self { delays: vec![("", Duration::from_millis(5))], ..self }
+    }
+
+    /// Requests like this are never answered.
+    pub(super) fn hanging(mut self, request: &str) -> Self {
+        self.hanging.insert(request.to_owned());
         self
     }
 }
@@ -83,6 +98,8 @@ struct Inner {
     objects: Vec<String>,
     records: Vec<String>,
     notices: Vec<String>,
+    /// Addresses at which services were asked to call, in order.
+    callbacks: Vec<String>,
     /// Evidence that Spark has left.
     evidence: BTreeSet<String>,
     /// The first start at a service.
@@ -145,6 +162,31 @@ impl World {
         self.inner.borrow().requests.iter().filter(|line| line.starts_with(prefix)).cloned().collect()
     }
 
+    /// From now on requests like this are answered like that.
+    pub(super) fn answers_now(&self, request: &str, said: VecDeque<Said>) {
+        self.inner.borrow_mut().script.answers.insert(request.to_owned(), said);
+    }
+
+    /// From now on every request is answered.
+    pub(super) fn hangs_no_more(&self) {
+        self.inner.borrow_mut().script.hanging.clear();
+    }
+
+    /// The web application is there again.
+    pub(super) fn front_end_comes_back(&self) {
+        self.inner.borrow_mut().script.front_end_away = false;
+    }
+
+    /// Spark has finished by itself.
+    pub(super) fn leaves_evidence(&self, path: &str) {
+        self.inner.borrow_mut().evidence.insert(path.to_owned());
+    }
+
+    /// Addresses at which services were asked to call, in order.
+    pub(super) fn callbacks(&self) -> Vec<String> {
+        self.inner.borrow().callbacks.clone()
+    }
+
     /// The body of the only request that begins like this.
     #[track_caller]
     pub(super) fn body(&self, request: &str) -> Value {
@@ -155,8 +197,13 @@ impl World {
 
     fn ask(&self, line: String, key: String) -> LocalBoxFuture<'static, Said> {
         let mut inner = self.inner.borrow_mut();
+        let slow = inner.script.delays.iter().find(|(part, _)| line.contains(part));
+        let delay = slow.map_or(Duration::ZERO, |(_, delay)| *delay);
         inner.requests.push(line);
         let started = *inner.started.get_or_insert_with(Instant::now);
+        if inner.script.hanging.contains(&key) {
+            return futures::future::pending().boxed_local();
+        }
         if key.ends_with("/progress") && started.elapsed() < inner.script.takes {
             return ready(says(200, r#"{"status":"progress"}"#)).boxed_local();
         }
@@ -166,7 +213,10 @@ impl World {
             None => None,
         };
         let said = said.unwrap_or_else(|| all_is_well(&key));
-        ready(said).boxed_local()
+        if delay.is_zero() {
+            return ready(said).boxed_local();
+        }
+        actix::clock::sleep(delay).map(|()| said).boxed_local()
     }
 
     /// One line of the objects' channel, and what the store says to it.
@@ -192,7 +242,8 @@ fn all_is_well(request: &str) -> Said {
 }
 
 impl JobServices for World {
-    fn post(&self, _: Service, path: &str, body: &Value) -> LocalBoxFuture<'static, Said> {
+    fn post(&self, _: Service, path: &str, body: &Value, callback: Option<&str>) -> LocalBoxFuture<'static, Said> {
+        self.inner.borrow_mut().callbacks.extend(callback.map(str::to_owned));
         self.ask(format!("POST {path} {body}"), format!("POST {path}"))
     }
 
@@ -202,6 +253,11 @@ impl JobServices for World {
             None => path.split('/').next().unwrap_or_default(),
         };
         self.ask(format!("GET {path}"), format!("GET {name}"))
+    }
+
+    fn delete(&self, _: Service, path: &str) -> LocalBoxFuture<'static, Said> {
+        let name = path.split('/').next().unwrap_or_default();
+        self.ask(format!("DELETE {path}"), format!("DELETE {name}"))
     }
 }
 

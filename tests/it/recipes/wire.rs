@@ -93,7 +93,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 async fn a_start_follows_the_data_service_to_its_final_slash() {
     let moved = "HTTP/1.1 308 PERMANENT REDIRECT\r\nlocation: http://{address}/join/\r\ncontent-length: 5\r\n\r\nmoved";
     let listener = Listener::saying(&[moved, OK]);
-    let answer = services(listener.address()).post(Service::Join, "join", &json!({"job-id": "1", "column": "é"})).await;
+    let answer =
+        services(listener.address()).post(Service::Join, "join", &json!({"job-id": "1", "column": "é"}), None).await;
     assert_eq!(answer.map(|answer| (answer.status, answer.body)), Ok((200, "ok".to_owned())));
     let heard: Vec<String> = listener.heard().iter().map(|request| read_by_the_platform(request)).collect();
     let expected = |path: &str| {
@@ -109,7 +110,7 @@ async fn redirects_to_somewhere_else_are_not_followed() {
     for location in ["http://127.0.0.1:1/join/", "https://{address}/join/", "http://localhost.example/", ""] {
         let moved = format!("HTTP/1.1 308 PERMANENT REDIRECT\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
         let listener = Listener::saying(&[&moved, &moved, &moved, &moved]);
-        let answer = services(listener.address()).post(Service::Join, "join", &json!({})).await;
+        let answer = services(listener.address()).post(Service::Join, "join", &json!({}), None).await;
         assert!(matches!(answer, Err(CallError::Unusable { .. })), "{location}: {answer:?}");
     }
 }
@@ -176,10 +177,10 @@ async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
         requests
     });
     let services = services(address);
-    assert!(services.post(Service::Function, "function", &json!({"job-id": "1"})).await.is_ok());
+    assert!(services.post(Service::Function, "function", &json!({"job-id": "1"}), None).await.is_ok());
     seen.await.expect("the connection is closed");
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let again = services.post(Service::Function, "function", &json!({"job-id": "2"})).await;
+    let again = services.post(Service::Function, "function", &json!({"job-id": "2"}), None).await;
     assert_eq!(again.map(|answer| answer.status), Ok(200));
     let heard = heard.join().expect("the server worked");
     assert!(heard[0].ends_with(r#"{"job-id":"1"}"#) && heard[1].ends_with(r#"{"job-id":"2"}"#), "{heard:?}");
@@ -195,7 +196,7 @@ async fn silence_and_a_cut_are_no_answer_and_nobody_is_no_connection() {
     assert!(matches!(silent.get(Service::Join, "join").await, Err(CallError::NoAnswer { .. })));
     // the request has arrived: to repeat it could start a job twice
     let closing = Listener::saying(&[""]);
-    let closed = services(closing.address()).post(Service::Function, "function", &json!({})).await;
+    let closed = services(closing.address()).post(Service::Function, "function", &json!({}), None).await;
     assert!(matches!(closed, Err(CallError::NoAnswer { .. })), "{closed:?}");
     assert_eq!(closing.heard().len(), 1);
     drop(listener);

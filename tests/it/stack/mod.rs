@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "processes of their own are waited for and timed by the real clock")]
 
 mod again;
+pub(crate) mod callbacks;
 mod cli;
 mod faults;
 mod functions;
