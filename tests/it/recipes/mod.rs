@@ -16,6 +16,7 @@ mod front_end;
 mod journal;
 mod kinds;
 mod limits;
+mod objects;
 mod patience;
 mod ports;
 mod services;

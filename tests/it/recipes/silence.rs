@@ -25,7 +25,7 @@ fn services(address: SocketAddr) -> HttpServices {
 }
 
 /// A server that does this with each connection, in a thread of its own, until the client hangs up.
-fn server(act: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn server(act: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let act = Arc::new(act);

@@ -7,6 +7,7 @@ pub(crate) mod callbacks;
 mod cli;
 mod faults;
 mod functions;
+mod lost_replies;
 mod minio;
 mod restart;
 mod samples;
