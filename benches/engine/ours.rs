@@ -87,6 +87,7 @@ pub(super) fn run(jobs: usize, edges: &[(usize, usize)]) -> Measured {
         at: 0,
         has_room: true,
         rerun: None,
+        number: None,
     };
     actix::System::new().block_on(async move {
         let ((first, waiting), (finished, end)) = (oneshot::channel(), oneshot::channel());

@@ -5,6 +5,7 @@ pub mod inputs;
 pub mod liveness;
 pub mod node;
 pub mod progress;
+pub mod rerun;
 pub mod rules;
 
 use petgraph::Direction;

@@ -9,6 +9,7 @@ pub mod fold;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+pub mod rerun;
 mod schema;
 mod sqlite;
 mod submission;
@@ -77,6 +78,8 @@ pub struct Submission {
     pub has_room: bool,
     /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.
     pub rerun: Option<Record>,
+    /// The only number that the new run may get: with any other one, something has begun since this was decided upon.
+    pub number: Option<u32>,
 }
 
 /// The id of a job that is sent to a service.
@@ -111,7 +114,7 @@ pub enum Acceptance {
         /// Its number.
         number: u32,
     },
-    /// The id runs with other jobs, or belongs to another tenant: one answer for both.
+    /// The id runs with other jobs, belongs to another tenant, or has another number of runs: one answer for all.
     IdInUse,
     /// A job's id belongs to another tenant.
     JobIdInUse {
@@ -198,7 +201,7 @@ pub struct Filter {
     pub space: Space,
     /// Only runs of this tenant.
     pub tenant: Option<String>,
-    /// Only runs in this state: `queued`, `running`, `succeeded`, `failed` or `stopped`.
+    /// Only runs in this state ([`RunSummary::state`]).
     pub state: Option<String>,
     /// Only runs with a smaller run id (the cursor of the page before).
     pub before: Option<i64>,

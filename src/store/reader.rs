@@ -23,7 +23,7 @@ pub struct RunSummary {
     pub number: u32,
     /// Whose it is.
     pub tenant: String,
-    /// `queued`, `running`, `succeeded`, `failed` or `stopped`.
+    /// `queued`, `running`, `paused`, `succeeded`, `failed`, `cancelled` or `stopped`.
     pub state: String,
     /// Whether every record and notice has left.
     pub settled: bool,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::{Entry, History, JournalError, Millis, RunProgress, RunSummary};
 use crate::graph::build::{Plan, build, build_ingestion};
 use crate::playbook::check::{CheckSettings, Limits};
@@ -58,21 +60,40 @@ fn age(entries: &[Entry], now: Millis) -> Duration {
     Duration::from_millis(now.saturating_sub(accepted).max(0).unsigned_abs())
 }
 
+/// What was done in a run, whose plan this is.
+///
+/// *Errors*: the journal cannot be read.
+pub fn read_progress(history: &dyn History, run_id: i64, plan: &Plan) -> Result<RunProgress, JournalError> {
+    RunProgress::fold(plan.graph.len(), &history.entries(run_id)?)
+}
+
+/// The submitted document of a run, without its token.
+///
+/// *Errors*: the journal cannot be read, or what it says was never accepted.
+pub fn read_document(history: &dyn History, run_id: i64) -> Result<Map<String, Value>, JournalError> {
+    let text = history.document(run_id)?.ok_or_else(|| unreadable(run_id, "it has no document"))?;
+    match json::parse(text.as_bytes()).map_err(|problem| unreadable(run_id, &problem.reason))? {
+        Value::Object(document) => Ok(document),
+        _ => Err(unreadable(run_id, "its document is not an object")),
+    }
+}
+
+fn unreadable(run_id: i64, why: &str) -> JournalError {
+    JournalError::Read(format!("run {run_id}: {why}"))
+}
+
 /// The plan of a run. It was accepted once: today's limits do not apply to it.
 ///
 /// *Errors*: the journal cannot be read, or what it says was never accepted.
 pub fn read_plan(history: &dyn History, space: Space, run_id: i64) -> Result<Plan, JournalError> {
-    let unreadable = |why: String| JournalError::Read(format!("run {run_id}: {why}"));
-    let text = history.document(run_id)?.ok_or_else(|| unreadable("it has no document".to_owned()))?;
-    let value = json::parse(text.as_bytes()).map_err(|problem| unreadable(problem.reason))?;
-    let document = value.as_object().ok_or_else(|| unreadable("its document is not an object".to_owned()))?;
+    let document = read_document(history, run_id)?;
     let most = usize::MAX;
     let limits = Limits { jobs: most, edges: most, string: most, blob: most, fields: most };
     let ingestion_urls = UrlRule { policy: UrlPolicy::Any, ..UrlRule::default() };
     let settings = CheckSettings { spark_arguments_any: true, limits, ingestion_urls };
     let plan = match space {
-        Space::Analysis => build(document, &settings),
-        Space::Ingestion => build_ingestion(document, &settings),
+        Space::Analysis => build(&document, &settings),
+        Space::Ingestion => build_ingestion(&document, &settings),
     };
-    plan.map_err(|refusal| unreadable(refusal.problems.first().map_or_else(String::new, |first| first.reason.clone())))
+    plan.map_err(|refusal| unreadable(run_id, refusal.problems.first().map_or("", |first| first.reason.as_str())))
 }

@@ -197,6 +197,9 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
         Some(last) => last.number + 1,
         None => 1,
     };
+    if submission.number.is_some_and(|only| only != number) {
+        return Ok(Acceptance::IdInUse);
+    }
     if !submission.has_room {
         return Ok(Acceptance::NoRoom);
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::writer::wall_clock;
-use super::{SentJobId, Submission};
+use super::{Record, SentJobId, Submission};
 use crate::playbook::job::Service;
 use crate::playbook::{JobKind, Playbook, Space};
 
@@ -27,7 +27,15 @@ impl Submission {
             at: wall_clock(),
             has_room: true,
             rerun: None,
+            number: None,
         }
+    }
+
+    /// The same as a repetition of an earlier run: `first` is the record that it begins with, `number` the one that it
+    /// must get, because `first` was decided when the run before that was the newest.
+    #[must_use]
+    pub fn repeating(self, first: Record, number: u32) -> Self {
+        Self { rerun: Some(first), number: Some(number), ..self }
     }
 }
 

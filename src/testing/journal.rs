@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::clock::Instant;
 use tokio::sync::{oneshot, watch};
 
-use crate::playbook::Space;
 use crate::store::record::{Cause, RunOutcome};
 use crate::store::{Acceptance, Entry, Journal, JournalError, Millis, Receipt, Record, RunProgress, Submission};
 
@@ -17,10 +16,11 @@ pub struct MemoryJournal {
     changed: watch::Sender<()>,
 }
 
-struct State {
-    began: Instant,
+pub(super) struct State {
+    /// The tick at which the journal last began to count, and when that was.
+    began: (Millis, Instant),
     written: Vec<Entry>,
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
     mode: Mode,
@@ -33,14 +33,12 @@ struct State {
 /// Why a record after a lost one is refused.
 const GAP: &str = "an earlier record of the run could not be written";
 
-/// One accepted run.
-struct Run {
-    space: Space,
-    id_key: String,
-    number: u32,
-    tenant: String,
-    digest: [u8; 32],
-    running: bool,
+/// One accepted run; its key is its position, counted from 1.
+pub(super) struct Run {
+    pub(super) submission: Submission,
+    pub(super) number: u32,
+    pub(super) running: bool,
+    pub(super) reused_ids: BTreeSet<usize>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -77,7 +75,7 @@ impl MemoryJournal {
     /// An empty journal whose receipts are ready at once.
     pub fn new() -> Self {
         let state = State {
-            began: Instant::now(),
+            began: (0, Instant::now()),
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
@@ -88,8 +86,13 @@ impl MemoryJournal {
         Self { state: Arc::new(Mutex::new(state)), changed: watch::channel(()).0 }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock shows this tick now and goes on from there: a new life of the process, on another runtime.
+    pub fn goes_on_at(&self, tick: Millis) {
+        self.state().began = (tick, Instant::now());
     }
 
     /// From now on nothing becomes durable until it is released.
@@ -105,6 +108,21 @@ impl MemoryJournal {
         released.into_iter().for_each(|held| state.commit(held));
         drop(state);
         self.changed.send_replace(());
+    }
+
+    /// Forgets what waits, as a process does that dies: nobody gets an answer.
+    pub fn forget_held(&self) {
+        self.state().held.clear();
+    }
+
+    /// How many commands wait to become durable.
+    pub fn waiting(&self) -> usize {
+        self.state().held.len()
+    }
+
+    /// How many records are durable: the position of the last one.
+    pub fn durable(&self) -> u64 {
+        self.state().written.len() as u64
     }
 
     /// Makes everything durable that waits, and everything that comes at once.
@@ -136,6 +154,11 @@ impl MemoryJournal {
         self.state().written.clone()
     }
 
+    /// Records that are durable and stand after this position, in order.
+    pub fn entries_after(&self, seq: u64) -> Vec<Entry> {
+        self.state().written.get(seq as usize..).unwrap_or_default().to_vec()
+    }
+
     /// Records that were appended and are held back, in order.
     pub fn held(&self) -> Vec<Record> {
         let records = |held: &Held| match held {
@@ -148,14 +171,13 @@ impl MemoryJournal {
 
     /// Durable records of a run.
     pub fn records(&self, run_id: i64) -> Vec<Record> {
-        let of_run = |entry: &&Entry| entry.run_id == run_id;
-        self.state().written.iter().filter(of_run).map(|entry| entry.record.clone()).collect()
+        self.state().entries(run_id).into_iter().map(|entry| entry.record).collect()
     }
 
     /// Key of the newest run of an analysis.
     pub fn newest_run(&self, id: &str) -> Option<i64> {
         let key = id.to_lowercase();
-        self.state().runs.iter().rposition(|run| run.id_key == key).map(|at| at as i64 + 1)
+        self.state().runs.iter().rposition(|run| run.submission.id_key == key).map(|at| at as i64 + 1)
     }
 
     /// The state of a run of so many jobs, folded from its durable records.
@@ -163,8 +185,7 @@ impl MemoryJournal {
     /// # Panics
     /// When a record names a job that the run does not have.
     pub fn progress(&self, run_id: i64, jobs: usize) -> RunProgress {
-        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| entry.run_id == run_id).collect();
-        RunProgress::fold(jobs, &entries).expect("records name jobs of their run")
+        RunProgress::fold(jobs, &self.state().entries(run_id)).expect("records name jobs of their run")
     }
 
     /// How a run ended, if it did.
@@ -199,13 +220,18 @@ impl MemoryJournal {
 }
 
 impl State {
+    pub(super) fn entries(&self, run_id: i64) -> Vec<Entry> {
+        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
+    }
+
     fn entry(&self, run_id: i64, record: Record) -> Entry {
         let tick = self.tick();
         Entry { seq: 0, run_id, at: tick, tick, record }
     }
 
     fn tick(&self) -> Millis {
-        self.began.elapsed().as_millis() as Millis
+        let (tick, since) = self.began;
+        tick + since.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {
@@ -219,19 +245,16 @@ impl State {
         self.written.len() as u64
     }
 
-    fn entries_of(&self, run_id: i64) -> Vec<Entry> {
-        self.written.iter().filter(|entry| entry.run_id == run_id).cloned().collect()
-    }
-
     fn refuse(&mut self, held: Held, why: &str) {
         let error = JournalError::Write(why.to_owned());
         match held {
             Held::Accept(_, reply) => drop(reply.send(Err(error))),
-            Held::ReadBack(_, reply) => drop(reply.send(Err(error))),
             Held::Append(entry, reply) => {
                 self.broken.insert(entry.run_id);
                 drop(reply.send(Err(error)));
             }
+            // what cannot be written can still be read
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
@@ -243,26 +266,32 @@ impl State {
                 let acceptance = self.decide(&submission);
                 drop(reply.send(Ok(acceptance)));
             }
-            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries_of(run_id)))),
             Held::Append(entry, reply) => {
                 let seq = self.write(*entry);
                 drop(reply.send(Ok(seq)));
             }
+            Held::ReadBack(run_id, reply) => drop(reply.send(Ok(self.entries(run_id)))),
         }
     }
 
     fn decide(&mut self, submission: &Submission) -> Acceptance {
-        let same_id = |run: &&Run| run.space == submission.space && run.id_key == submission.id_key;
-        let at = self.runs.iter().rposition(|run| same_id(&run));
+        let same_id =
+            |run: &Run| (run.submission.space, &run.submission.id_key) == (submission.space, &submission.id_key);
+        let at = self.runs.iter().rposition(same_id);
         let number = match at.map(|at| (at, &self.runs[at])) {
-            Some((_, run)) if run.tenant != submission.tenant => return Acceptance::IdInUse,
-            Some((at, run)) if run.running && run.digest == submission.digest && submission.rerun.is_none() => {
+            Some((_, run)) if run.submission.tenant != submission.tenant => return Acceptance::IdInUse,
+            Some((at, run))
+                if run.running && run.submission.digest == submission.digest && submission.rerun.is_none() =>
+            {
                 return Acceptance::Running { run_id: at as i64 + 1, number: run.number };
             }
             Some((_, run)) if run.running => return Acceptance::IdInUse,
             Some((_, run)) => run.number + 1,
             None => 1,
         };
+        if submission.number.is_some_and(|only| only != number) {
+            return Acceptance::IdInUse;
+        }
         if !submission.has_room {
             return Acceptance::NoRoom;
         }
@@ -280,14 +309,8 @@ impl State {
                 reused_ids.insert(sent.job);
             }
         }
-        self.runs.push(Run {
-            space: submission.space,
-            id_key: submission.id_key.clone(),
-            number,
-            tenant: submission.tenant.clone(),
-            digest: submission.digest,
-            running: true,
-        });
+        let run = Run { submission: submission.clone(), number, running: true, reused_ids: reused_ids.clone() };
+        self.runs.push(run);
         let run_id = self.runs.len() as i64;
         let accepted = self.entry(run_id, submission.rerun.clone().unwrap_or(Record::Accepted));
         self.write(accepted);
@@ -312,21 +335,20 @@ impl Journal for MemoryJournal {
         receipt
     }
 
-    fn tick(&self) -> Millis {
-        self.state().tick()
-    }
-
     fn read_back(&self, run_id: i64) -> Receipt<Vec<Entry>> {
         let mut state = self.state();
-        match state.mode.clone() {
-            Mode::AtOnce => Receipt::ready(state.entries_of(run_id)),
-            Mode::Failing(why) => Receipt::Ready(Some(Err(JournalError::Read(why)))),
+        match state.mode {
+            Mode::AtOnce | Mode::Failing(_) => Receipt::ready(state.entries(run_id)),
             Mode::Holding => {
                 let (reply, receipt) = oneshot::channel();
                 state.held.push(Held::ReadBack(run_id, reply));
                 Receipt::Pending(receipt)
             }
         }
+    }
+
+    fn tick(&self) -> Millis {
+        self.state().tick()
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {

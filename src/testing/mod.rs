@@ -26,6 +26,7 @@
 //! Timers tick in milliseconds: compare whole seconds.
 
 mod engine;
+mod history;
 mod journal;
 mod probe;
 mod runner;
@@ -36,7 +37,7 @@ mod sketch;
 use std::cell::Cell;
 use std::time::Duration;
 
-pub use engine::TestEngine;
+pub use engine::{Remains, TestEngine};
 pub use journal::{End, MemoryJournal};
 pub use probe::{Probe, probe};
 pub use runner::{Ran, RanEnd, ScriptedRunner, Told};

@@ -113,6 +113,12 @@ impl JobProgress {
         }
     }
 
+    /// Whether a service has the present attempt for certain.
+    pub fn is_at_work(&self) -> bool {
+        let has_it = |start: &KnownStart| start.acknowledged || start.service == Service::Spark;
+        !self.phase.is_terminal() && self.intents.iter().any(|start| start.attempt == self.attempt && has_it(start))
+    }
+
     pub(super) fn prepares(&mut self, attempt: u32, entry: &Entry) {
         if self.begins(attempt, entry) {
             self.phase = JobPhase::Starting;

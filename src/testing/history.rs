@@ -1,0 +1,84 @@
+//! The reading side of the journal in memory: what the API and recovery read of the real one.
+
+use super::MemoryJournal;
+use super::journal::{Run, State};
+use crate::playbook::Space;
+use crate::store::{Entry, Filter, History, JournalError, Record, RunSummary};
+
+impl History for MemoryJournal {
+    fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
+        let state = self.state();
+        let wanted = |run: &RunSummary| {
+            filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+                && filter.state.as_ref().is_none_or(|state| run.state == *state)
+                && filter.before.is_none_or(|before| run.run_id < before)
+        };
+        let newest_first = state.summaries().rev();
+        let runs = newest_first.filter(|(space, run)| *space == filter.space && wanted(run));
+        Ok(runs.map(|(_, run)| run).take(filter.limit as usize).collect())
+    }
+
+    fn find(&self, space: Space, id_key: &str, number: Option<u32>) -> Result<Option<RunSummary>, JournalError> {
+        let state = self.state();
+        let mut newest_first = state.summaries().rev();
+        let found = newest_first.find(|(of, run)| {
+            *of == space && run.id.to_lowercase() == id_key && number.is_none_or(|number| run.number == number)
+        });
+        Ok(found.map(|(_, run)| run))
+    }
+
+    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
+        Ok(self.state().entries(run_id))
+    }
+
+    fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
+        let state = self.state();
+        let run = usize::try_from(run_id - 1).ok().and_then(|at| state.runs.get(at));
+        Ok(run.map(|run| run.submission.document.clone()))
+    }
+
+    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError> {
+        Ok(self.state().summaries().filter(|(_, run)| !run.settled).collect())
+    }
+}
+
+impl State {
+    /// Every run, oldest first.
+    fn summaries(&self) -> impl DoubleEndedIterator<Item = (Space, RunSummary)> {
+        (1..)
+            .zip(&self.runs)
+            .map(|(run_id, run)| (run.submission.space, self.summary(run_id, run)))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn summary(&self, run_id: i64, run: &Run) -> RunSummary {
+        let entries = self.entries(run_id);
+        let end = entries.iter().find_map(|entry| match &entry.record {
+            Record::AnalysisFinished { outcome, cause, .. } => Some((entry.at, *outcome, cause.clone())),
+            _ => None,
+        });
+        let mut state = "running";
+        for entry in &entries {
+            // the rules of the real one's column
+            state = match (&entry.record, state) {
+                (Record::Queued, "running") => "queued",
+                (Record::Begun, "queued") | (Record::ResumeAsked, "paused") => "running",
+                (Record::PauseAsked, _) => "paused",
+                (_, same) => same,
+            };
+        }
+        RunSummary {
+            run_id,
+            id: run.submission.id_text.clone(),
+            number: run.number,
+            tenant: run.submission.tenant.clone(),
+            state: end.as_ref().map_or(state, |(_, outcome, _)| outcome.as_str()).to_owned(),
+            settled: entries.iter().any(|entry| entry.record == Record::Settled),
+            accepted_at: entries.first().map_or(0, |entry| entry.at),
+            finished_at: end.as_ref().map(|(at, ..)| *at),
+            cause: end.and_then(|(_, _, cause)| cause).map(|cause| cause.failure.message),
+            reused_ids: run.reused_ids.clone(),
+        }
+    }
+}
