@@ -42,6 +42,21 @@ pub(super) async fn read_object(
     }
 }
 
+/// The same where a body may be left out: a request without any needs no content type either.
+pub(super) async fn read_object_if_any(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: Duration,
+) -> Result<Option<Map<String, Value>>, ApiError> {
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if length || headers.contains_key(header::TRANSFER_ENCODING) {
+        read_object(request, payload, limit).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 fn judge_content_type(request: &HttpRequest) -> Result<(), ApiError> {
     let refuse = |code, reason: &str| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, reason));
     let required = "the body must be JSON";

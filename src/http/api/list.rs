@@ -15,7 +15,7 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// States that runs may be listed by.
-const STATES: [&str; 5] = ["queued", "running", "succeeded", "failed", "stopped"];
+const STATES: [&str; 7] = ["queued", "running", "paused", "succeeded", "failed", "cancelled", "stopped"];
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]

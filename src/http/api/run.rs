@@ -1,22 +1,17 @@
 //! `GET /api/v1/analyses/{id}`: one run with the state of every job, folded from the journal.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::asked::Asked;
 use super::list::summary;
 use crate::graph::Plan;
 use crate::http::body::stopped;
 use crate::http::{ApiError, Door};
-use crate::playbook::{Problem, Space};
+use crate::playbook::Space;
 use crate::store::fold::RunWarning;
-use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
-
-/// What may be asked for.
-#[derive(Debug, Deserialize)]
-struct Query {
-    run: Option<u32>,
-}
+use crate::store::writer::wall_clock;
+use crate::store::{JobPhase, JobProgress, Millis, RunProgress, RunSummary};
 
 /// Shows a run, the newest of the id unless `?run=` names another.
 pub(super) async fn run(
@@ -26,29 +21,44 @@ pub(super) async fn run(
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(&request)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?;
-    let (space, number, key) = (**space, query.run, id.to_lowercase());
-    let view = web::block(move || view(&door, space, &key, number)).await.map_err(|_| stopped())??;
+    let asked = Asked::read(&request, &id, **space)?;
+    let view = web::block(move || view(&door, &asked)).await.map_err(|_| stopped())??;
     Ok(HttpResponse::Ok().json(view))
 }
 
-fn view(door: &Door, space: Space, id_key: &str, number: Option<u32>) -> Result<Value, ApiError> {
+fn view(door: &Door, asked: &Asked) -> Result<Value, ApiError> {
     let unreadable = |error| ApiError::unreadable(&error);
     let history = door.history.as_ref();
-    let run = history.find(space, id_key, number).map_err(unreadable)?;
-    let run = run.ok_or_else(|| ApiError::not_found(space.as_str()))?;
-    let plan = door.playbooks.get(history, space, run.run_id)?;
+    let run = asked.find(door)?;
+    let plan = door.playbooks.get(history, asked.space, run.run_id)?;
     let entries = history.entries(run.run_id).map_err(unreadable)?;
     let progress = RunProgress::fold(plan.playbook.jobs.len(), &entries).map_err(unreadable)?;
-    Ok(render(space, &run, &plan, &progress))
+    let clocks = Clocks { wall: wall_clock(), tick: door.journal.tick() };
+    Ok(render(asked.space, &run, &plan, &progress, clocks))
 }
 
-fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -> Value {
+/// The same moment on both clocks.
+#[derive(Clone, Copy)]
+struct Clocks {
+    wall: Millis,
+    tick: Millis,
+}
+
+impl Clocks {
+    /// A time of the journal's own clock, for people.
+    fn for_people(self, tick: Millis) -> Millis {
+        self.wall + (tick - self.tick)
+    }
+}
+
+fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress, clocks: Clocks) -> Value {
     let mut view = summary(space, run);
     let counts: Map<String, Value> =
         JobPhase::ALL.iter().map(|phase| (phase.as_str().to_owned(), json!(progress.count(*phase)))).collect();
-    let jobs: Vec<Value> = (0..progress.jobs.len()).map(|job| render_job(plan, job, &progress.jobs[job])).collect();
+    let jobs: Vec<Value> =
+        (0..progress.jobs.len()).map(|job| render_job(plan, job, &progress.jobs[job], clocks)).collect();
+    view["rerun-of"] = json!(progress.rerun_of);
+    view["cancelling"] = json!(progress.cancel_asked && progress.finished.is_none());
     view["elapsed-ms"] = json!(progress.finished.as_ref().map(|end| end.elapsed_ms));
     view["cause"] = json!(progress.finished.as_ref().and_then(|end| end.cause.clone()));
     view["counts"] = Value::Object(counts);
@@ -57,7 +67,7 @@ fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -
     view
 }
 
-fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
+fn render_job(plan: &Plan, index: usize, progress: &JobProgress, clocks: Clocks) -> Value {
     let job = &plan.playbook.jobs[index];
     let inputs: Vec<&str> = job.inputs.iter().map(|input| plan.playbook.jobs[*input].step.text()).collect();
     json!({
@@ -70,6 +80,9 @@ fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
         "output": progress.success.as_ref().map(|success| success.output.path.clone()),
         "charts": progress.success.as_ref().map(|success| success.details.charts.clone()).filter(|charts| !charts.is_empty()),
         "failure": progress.failure,
+        "reused": progress.reused,
+        "may-still-run": progress.may_still_run,
+        "retry-at": progress.retry_at.map(|tick| clocks.for_people(tick)),
         "started-at": progress.started_at,
         "finished-at": progress.finished_at,
     })
