@@ -76,8 +76,12 @@ pub struct GraphActor {
     /// What the run ends as if it is stopped from outside its jobs.
     pub(super) stops_as: RunOutcome,
     pub(super) finished: bool,
+    /// Services that are being told about jobs that have no actor.
+    pub(super) being_told: u32,
     pub(super) sweep: Duration,
     pub(super) last_look: Vitals,
+    /// Whether a second look is under way.
+    pub(super) looks_again: bool,
     /// How many jobs were open when the run last went on from the journal, unless it was well since.
     pub(super) healed_with: Option<usize>,
 }
@@ -102,8 +106,10 @@ impl GraphActor {
             deadline: None,
             stops_as: RunOutcome::Stopped,
             finished: false,
+            being_told: 0,
             sweep,
             last_look: Vitals::default(),
+            looks_again: false,
             healed_with: None,
             run,
             journal,

@@ -1,6 +1,8 @@
 //! Looks after a run at every sweep: what has lost messages or is stuck goes on from the journal, or fails with the edge
 //! that is missing. `graph/liveness.rs` decides.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 
 use super::graph_actor::GraphActor;
@@ -12,23 +14,44 @@ use crate::graph::progress::{JobEnd, JobState};
 use crate::ports::{FailureKind, JobFailure};
 use crate::store::{Entry, Record, RunProgress};
 
+/// From a look that finds messages on their way to the one that asks whether they have arrived: more than a turn of the
+/// thread takes.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 impl GraphActor {
-    /// One look. A journal that cannot be written explains every stillness.
+    /// One sweep.
     pub(super) fn look_after(&mut self, ctx: &mut Context<Self>) {
+        let at_gate = self.context.as_ref().map_or(0, |context| context.traffic.vitals(false, 0).at_gate);
+        if at_gate > 0 && !self.finished {
+            self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
+        }
+        self.look(ctx);
+    }
+
+    /// A journal that cannot be written explains every stillness.
+    fn look(&mut self, ctx: &mut Context<Self>) {
         let Some(context) = self.context.as_ref().filter(|_| !self.finished && self.wiring.is_none()) else { return };
         if !self.journal.is_healthy() {
             return;
         }
-        let now = context.traffic.vitals(context.paused.get(), self.progress.open());
+        let mut now = context.traffic.vitals(context.paused.get(), self.progress.open());
+        now.busy += self.being_told;
         let diagnosis = diagnose(self.last_look, now);
         self.last_look = now;
-        if now.at_gate > 0 {
-            self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
-        }
         match diagnosis {
+            Diagnosis::Alive if now.received < now.sent => self.look_again_soon(ctx),
             Diagnosis::Alive => self.healed_with = None,
             Diagnosis::Stuck if self.healed_with == Some(now.open) => self.give_up(ctx),
             Diagnosis::MessagesLost | Diagnosis::Stuck => self.heal(diagnosis, now, ctx),
+        }
+    }
+
+    fn look_again_soon(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.looks_again, true) {
+            ctx.run_later(SECOND_LOOK.min(self.sweep), |graph, ctx| {
+                graph.looks_again = false;
+                graph.look(ctx);
+            });
         }
     }
 

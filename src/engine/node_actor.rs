@@ -88,8 +88,9 @@ impl NodeActor {
         successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     ) -> Self {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
-        let begun = context.before.jobs.get(job).map_or(0, |known| known.attempt);
-        let state = NodeState::new(inputs, attempts).resumed_at(begun);
+        let before = context.before.jobs.get(job);
+        let (begun, at_work) = before.map_or((0, false), |known| (known.attempt, known.is_at_work()));
+        let state = NodeState::new(inputs, attempts).resumed_at(begun).at_work(at_work);
         Self { context, job, state, successors, attempt: None, holds_ticket: false, counted_as: CountedAs::default() }
     }
 

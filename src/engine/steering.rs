@@ -13,27 +13,29 @@ use super::supervisor::AnalysisSupervisor;
 use crate::graph::JobIndex;
 use crate::graph::progress::JobEnd;
 use crate::ports::{CancelledAttempt, FailureKind, JobFailure};
-use crate::store::Record;
 use crate::store::record::{Cause, RunOutcome};
+use crate::store::{Entry, Record};
 
 impl GraphActor {
-    /// Ends the run for a reason outside its jobs.
-    fn stop(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
-        self.first_cause.get_or_insert(Cause { step: None, failure });
+    /// Ends the run for a reason outside its jobs. The first reason counts, and says how it has ended.
+    fn stop(&mut self, outcome: RunOutcome, failure: JobFailure, ctx: &mut Context<Self>) {
+        if self.first_cause.is_none() {
+            self.first_cause = Some(Cause { step: None, failure });
+            self.stops_as = outcome;
+        }
         let actions = self.progress.stop();
         self.act_on(actions, ctx);
     }
 
     /// Somebody wants the run to end.
     pub(super) fn cancel(&mut self, ctx: &mut Context<Self>) {
-        self.stops_as = RunOutcome::Cancelled;
-        self.stop(JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled"), ctx);
+        let failure = JobFailure::new(FailureKind::Cancelled, "The analysis was cancelled");
+        self.stop(RunOutcome::Cancelled, failure, ctx);
     }
 
     /// The run cannot go on.
     pub(super) fn fail(&mut self, failure: JobFailure, ctx: &mut Context<Self>) {
-        self.stops_as = RunOutcome::Failed;
-        self.stop(failure, ctx);
+        self.stop(RunOutcome::Failed, failure, ctx);
     }
 
     fn pause(&mut self, paused: bool, ctx: &mut Context<Self>) {
@@ -63,7 +65,8 @@ impl GraphActor {
     }
 
     fn pass_deadline(&mut self, ctx: &mut Context<Self>) {
-        self.stop(JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline"), ctx);
+        let failure = JobFailure::new(FailureKind::TimedOut, "The analysis did not finish before its deadline");
+        self.stop(RunOutcome::Stopped, failure, ctx);
     }
 
     /// A job that has no actor in this life may be at work since an earlier one: its service is told, and the job ends
@@ -77,7 +80,9 @@ impl GraphActor {
         let runner = Rc::clone(&context.runner);
         let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };
         let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
+        self.being_told += 1;
         ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
+            graph.being_told -= 1;
             let may_still_run = may_have_started && !stopped.unwrap_or(false);
             drop(graph.journal.append(graph.run.run_id, Record::JobCancelled { job, attempt, may_still_run }));
             let actions = graph.progress.on_job_finished(job, JobEnd::Cancelled);
@@ -109,13 +114,12 @@ impl Handler<SteerAnalysis> for AnalysisSupervisor {
         if !self.is_open(run_id) {
             return Box::pin(futures::future::ready(Err(SteerError::Over)).into_actor(self));
         }
-        let record = match verb {
-            Verb::Pause => Record::PauseAsked,
-            Verb::Resume => Record::ResumeAsked,
-            Verb::Cancel => Record::CancelAsked,
-        };
-        let asked = self.journal.append(run_id, record).into_actor(self);
-        Box::pin(asked.map(move |durable, supervisor, ctx| {
+        let mut written = self.journal.append(run_id, verb.record());
+        if verb == Verb::Resume && !self.runs.contains_key(&run_id) {
+            // it is in line again; the records of a run have no gaps, so the later one vouches for both
+            written = self.journal.append(run_id, Record::Queued);
+        }
+        Box::pin(written.into_actor(self).map(move |durable, supervisor, ctx| {
             durable?;
             supervisor.steer(run_id, verb, ctx)
         }))
@@ -133,20 +137,26 @@ impl AnalysisSupervisor {
             running.graph.do_send(SteerRun { verb });
             return Ok(());
         }
+        let tick = self.journal.tick();
         let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
-        match verb {
-            Verb::Pause => {
-                line.edit_in_line(run_id, |before, at| before.paused_since = before.paused_since.or(Some(at)))
-            }
-            Verb::Resume => line.edit_in_line(run_id, |before, _| before.paused_since = None),
-            Verb::Cancel => {
-                line.edit_in_line(run_id, |before, _| before.cancel_asked = true);
-                if let Some(ready) = line.leave_line(run_id) {
-                    drop(self.journal.append(run_id, Record::Begun));
-                    self.begin_now(ready, ctx);
-                }
-            }
+        line.tell_in_line(&Entry { seq: 0, run_id, at: tick, tick, record: verb.record() });
+        if verb == Verb::Cancel
+            && let Some(ready) = line.leave_line(run_id)
+        {
+            drop(self.journal.append(run_id, Record::Begun));
+            self.begin_now(ready, ctx);
         }
         Ok(())
+    }
+}
+
+impl Verb {
+    /// What the journal says about it.
+    fn record(self) -> Record {
+        match self {
+            Verb::Pause => Record::PauseAsked,
+            Verb::Resume => Record::ResumeAsked,
+            Verb::Cancel => Record::CancelAsked,
+        }
     }
 }

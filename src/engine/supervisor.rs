@@ -25,7 +25,7 @@ use crate::graph::{JobGraph, Plan};
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
 use crate::store::recovery::OpenRun;
-use crate::store::{Acceptance, Entry, Journal, Millis, Record, RunProgress};
+use crate::store::{Acceptance, Entry, Journal, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
 #[derive(Debug, Clone)]
@@ -70,8 +70,6 @@ pub(super) struct Ready {
     pub(super) run: Rc<RunSpec>,
     pub(super) graph: JobGraph,
     pub(super) before: RunProgress,
-    /// When the journal knew that, by its own clock.
-    pub(super) before_at: Millis,
 }
 
 /// The runs of one tenant.
@@ -88,10 +86,11 @@ impl TenantRuns {
         self.queued.iter().any(|ready| ready.run.run_id == run_id)
     }
 
-    /// Changes what a run in line will know when it begins; it is told the time by the journal's clock, too.
-    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress, Millis)) {
-        if let Some(ready) = self.queued.iter_mut().find(|ready| ready.run.run_id == run_id) {
-            edit(&mut ready.before, ready.before_at);
+    /// Lets a run in line know by then what was asked of it.
+    pub(super) fn tell_in_line(&mut self, asked: &Entry) {
+        let ready = self.queued.iter_mut().find(|ready| ready.run.run_id == asked.run_id);
+        if let Some(Err(error)) = ready.map(|ready| ready.before.apply(asked)) {
+            log::error!("run={}: {error}", asked.run_id);
         }
     }
 
@@ -171,7 +170,7 @@ impl AnalysisSupervisor {
 
     /// Starts a durable run, whatever the limits say.
     pub(super) fn begin_now(&mut self, ready: Ready, ctx: &mut Context<Self>) {
-        let Ready { run, graph, before, before_at } = ready;
+        let Ready { run, graph, before } = ready;
         let tenant = run.playbook.tenant.clone();
         self.tenants.entry(tenant.clone()).or_default().running += 1;
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
@@ -185,7 +184,7 @@ impl AnalysisSupervisor {
             run,
             graph,
             before,
-            before_at,
+            before_at: self.journal.tick(),
             runner: Rc::clone(&self.runner),
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
@@ -206,9 +205,11 @@ impl AnalysisSupervisor {
 
     fn on_finished(&mut self, run_id: i64, ctx: &mut Context<Self>) {
         let Some(ended) = self.runs.remove(&run_id) else { return };
+        let most = self.limits.running_per_tenant;
         let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
             runs.running -= 1;
-            runs.queued.pop_front()
+            // more than that may run: what is cancelled in line ends out of turn
+            if runs.running < most { runs.queued.pop_front() } else { None }
         });
         self.count_out(&ended.tenant);
         let granted = self.gate.forget(run_id);
@@ -283,7 +284,7 @@ impl AnalysisSupervisor {
                 let before = first_record(run_id, plan.graph.len(), rerun)?;
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                let ready = Ready { run: Rc::new(run), graph: plan.graph, before, before_at: 0 };
+                let ready = Ready { run: Rc::new(run), graph: plan.graph, before };
                 let queued = !self.begin(ready, ctx);
                 Ok(Accepted { number, queued, is_new: true, warnings: plan.warnings })
             }
@@ -319,7 +320,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRun, ctx: &mut Self::Context) {
         chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = message.run;
+        let OpenRun { run_id, number, plan, reused_ids, progress, age, .. } = message.run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
@@ -328,7 +329,7 @@ impl Handler<ResumeRun> for AnalysisSupervisor {
         let here = Instant::now();
         let accepted = here.checked_sub(age).unwrap_or(here);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
+        self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
     }
 }
 

@@ -79,12 +79,14 @@ pub struct NodeState {
     attempts: u32,
     /// Whether an attempt has begun, in this life of the process or an earlier one.
     begun: bool,
+    /// Whether the present attempt is at work since an earlier life of the process: going on with it starts nothing.
+    at_work: bool,
 }
 
 impl NodeState {
     /// A job that has not begun any attempt.
     pub fn new(inputs: InputBuffer, attempts: u32) -> Self {
-        Self { inputs, stage: Stage::Waiting, attempt: 1, attempts, begun: false }
+        Self { inputs, stage: Stage::Waiting, attempt: 1, attempts, begun: false, at_work: false }
     }
 
     /// The same after earlier lives of the process have come to this attempt.
@@ -92,6 +94,13 @@ impl NodeState {
     pub fn resumed_at(mut self, attempt: u32) -> Self {
         self.attempt = attempt.max(1);
         self.begun = attempt > 0;
+        self
+    }
+
+    /// The same when the present attempt is known to be at work at its service: a pause does not hold it up.
+    #[must_use]
+    pub fn at_work(mut self, at_work: bool) -> Self {
+        self.at_work = at_work;
         self
     }
 
@@ -119,12 +128,13 @@ impl NodeState {
         if self.stage != Stage::AtGate {
             return Step::Nothing;
         }
-        if paused {
+        if paused && !self.at_work {
             self.stage = Stage::Held;
             return Step::Nothing;
         }
         self.stage = Stage::Running;
         self.begun = true;
+        self.at_work = false;
         Step::Run
     }
 
@@ -215,7 +225,7 @@ impl NodeState {
     }
 
     fn pass_the_gate(&mut self, paused: bool) -> Step {
-        if paused {
+        if paused && !self.at_work {
             self.stage = Stage::Held;
             Step::Nothing
         } else {
@@ -333,6 +343,16 @@ mod tests {
         assert_eq!(node.on_slot(false), Step::Run);
         assert_eq!(node.on_attempt_ended(2, WORTH_IT), Step::BackOff);
         assert_eq!(node.attempt(), 3);
+    }
+
+    #[test]
+    fn a_pause_does_not_hold_up_what_is_at_work_already() {
+        let mut node = node(0, 2).resumed_at(1).at_work(true);
+        assert_eq!(node.on_started(true, false), Step::AskForSlot);
+        assert_eq!(node.on_slot(true), Step::Run);
+        assert_eq!(node.on_attempt_ended(1, WORTH_IT), Step::BackOff);
+        assert_eq!(node.on_wait_over(true), Step::Nothing, "the next attempt is a new start");
+        assert_eq!(node.stage(), Stage::Held);
     }
 
     #[test]
