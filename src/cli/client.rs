@@ -44,6 +44,17 @@ impl ApiClient {
         self.read(response).await
     }
 
+    /// Asks something of a run. *Shape*: `path` begins below `/api/v1/`.
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let request = self.client.post(format!("{}/api/v1/{path}", self.server)).bearer_auth(&self.token);
+        let sent = match body {
+            Some(body) => request.send_json(body),
+            None => request.send(),
+        };
+        let response = sent.await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
     /// One run with its jobs.
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();

@@ -9,8 +9,8 @@ pub enum Exit {
     Failed,
     /// Wrong usage, configuration or playbook.
     Usage,
-    /// A watched analysis was stopped.
-    Stopped,
+    /// A watched analysis was cancelled.
+    Cancelled,
     /// A watched analysis passed its deadline.
     DeadlinePassed,
     /// The server cannot be reached.
@@ -26,7 +26,7 @@ impl Exit {
             Exit::Succeeded => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            Exit::Stopped => 3,
+            Exit::Cancelled => 3,
             Exit::DeadlinePassed => 4,
             Exit::Unreachable => 5,
             Exit::Limited => 6,

@@ -8,6 +8,7 @@ mod serve;
 mod stack;
 mod submit;
 mod validate;
+mod verbs;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,14 @@ enum Command {
     Submit(submit::Arguments),
     /// Check a playbook without a server.
     Validate(validate::Arguments),
+    /// End a run now; services that cannot be told may go on.
+    Cancel(verbs::Arguments),
+    /// Let nothing more of a run start; what runs goes on.
+    Pause(verbs::Arguments),
+    /// Let a paused run go on.
+    Resume(verbs::Arguments),
+    /// Run an analysis again, taking over what an earlier run has done.
+    Rerun(verbs::RerunArguments),
 }
 
 /// Reads the command line, does it, answers how it went.
@@ -50,6 +59,10 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Submit(arguments) => submit::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Cancel(arguments) => verbs::run("cancel", &arguments),
+        Command::Pause(arguments) => verbs::run("pause", &arguments),
+        Command::Resume(arguments) => verbs::run("resume", &arguments),
+        Command::Rerun(arguments) => verbs::rerun(&arguments),
     };
     result.unwrap_or_else(|failure| {
         output::note(&format!("error: {}", failure.text));

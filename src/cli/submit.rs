@@ -28,8 +28,9 @@ pub(super) struct Arguments {
     server: ServerArguments,
 }
 
+/// What commands about a run print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// For people.
     Table,
     /// The server's answer, at the end of a watched run the run itself.
@@ -60,7 +61,8 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     })
 }
 
-fn print(format: Format, id: &str, answer: &Value) {
+/// The result of a command about a run, on stdout.
+pub(super) fn print(format: Format, id: &str, answer: &Value) {
     match format {
         Format::Name => output::data(id),
         Format::Json => output::data(&answer.to_string()),

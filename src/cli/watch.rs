@@ -9,11 +9,15 @@ use serde_json::Value;
 use super::client::ApiClient;
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
+use crate::store::writer::wall_clock;
 
 /// Between two looks; a large run is looked at less often.
 const QUICK: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_secs(1);
 const LARGE: usize = 500;
+
+/// States of jobs that somebody is busy with.
+const UNDER_WAY: &[&str] = &["starting", "running", "lost-contact", "retrying"];
 
 /// Which run is followed.
 pub(super) struct Watched<'a> {
@@ -32,8 +36,7 @@ pub(super) async fn watch(client: &ApiClient, watched: &Watched<'_>) -> Result<V
     loop {
         let run = client.run(watched.collection, watched.id, watched.number).await?;
         painter.paint(&run);
-        let over =
-            !matches!(text(&run, "state"), "queued" | "running") && (!watched.until_settled || run["settled"] == true);
+        let over = !run["finished-at"].is_null() && (!watched.until_settled || run["settled"] == true);
         if over {
             return Ok(run);
         }
@@ -51,9 +54,9 @@ pub(super) fn verdict(run: &Value) -> CommandResult {
             let failure = &run["cause"]["failure"];
             let why = failure["message"].as_str().unwrap_or("no cause was recorded");
             output::note(&format!("{state}: {step}{why}"));
-            Ok(match (state, failure["kind"].as_str()) {
-                ("stopped", Some("timed-out")) => Exit::DeadlinePassed,
-                ("stopped", _) => Exit::Stopped,
+            Ok(match state {
+                "cancelled" => Exit::Cancelled,
+                "stopped" => Exit::DeadlinePassed,
                 _ => Exit::Failed,
             })
         }
@@ -83,7 +86,8 @@ impl Painter {
             }
             Painter::Lines(known) => {
                 for job in jobs(run) {
-                    let (step, state) = (text(job, "step").to_owned(), text(job, "state").to_owned());
+                    let step = text(job, "step").to_owned();
+                    let state = format!("{} {}", text(job, "state"), job["attempt"].as_u64().unwrap_or(0).max(1));
                     if known.get(&step) != Some(&state) {
                         output::note(&change_line(run, job));
                         known.insert(step, state);
@@ -100,24 +104,42 @@ impl Painter {
 }
 
 fn change_line(run: &Value, job: &Value) -> String {
-    let mut line = format!(
-        "{} step={} title={} state={}",
-        run_name(run),
-        text(job, "step"),
-        text(job, "title"),
-        text(job, "state")
-    );
+    let (step, title, state) = (text(job, "step"), text(job, "title"), text(job, "state"));
+    let mut line = format!("{} step={step} title={title} state={state}", run_name(run));
+    if let Some(attempt) = job["attempt"].as_u64().filter(|attempt| *attempt > 1) {
+        line.push_str(&format!(" attempt={attempt}"));
+    }
+    if job["reused"] == true {
+        line.push_str(" reused=true");
+    }
+    if job["may-still-run"] == true {
+        line.push_str(" note=\"service may still run\"");
+    }
     if let Some(message) = job["failure"]["message"].as_str() {
         line.push_str(&format!(" cause={message:?}"));
     }
     line
 }
 
+/// A job's state with what belongs to it, for people.
+fn state_in_words(job: &Value) -> String {
+    match text(job, "state") {
+        "succeeded" if job["reused"] == true => "succeeded (in an earlier run)".to_owned(),
+        "cancelled" if job["may-still-run"] == true => "cancelled (service may still run)".to_owned(),
+        "lost-contact" => "lost contact".to_owned(),
+        "retrying" => match job["retry-at"].as_i64() {
+            Some(at) => format!("retrying (attempt {} in {} s)", job["attempt"], (at - wall_clock()).max(0) / 1000),
+            None => "retrying".to_owned(),
+        },
+        state => state.to_owned(),
+    }
+}
+
 /// The whole picture in at most `height` lines: header, then failed, running and next jobs, the rest as counts.
 fn screen(run: &Value, height: usize, width: usize) -> Vec<String> {
     let mut lines = vec![header(run)];
     let mut listed = Vec::new();
-    for states in [&["failed"][..], &["starting", "running"], &["cancelled"], &["succeeded", "skipped"], &["waiting"]] {
+    for states in [&["failed"][..], UNDER_WAY, &["cancelled"], &["succeeded", "skipped"], &["waiting"]] {
         listed.extend(jobs(run).filter(|job| states.contains(&text(job, "state"))));
     }
     let total = listed.len();
@@ -138,13 +160,16 @@ fn header(run: &Value) -> String {
     let count = |state: &str| run["counts"][state].as_u64().unwrap_or(0);
     let total = jobs(run).count().max(1) as u64;
     let ended = count("succeeded") + count("failed") + count("skipped") + count("cancelled");
-    let state = text(run, "state");
+    let state = if run["cancelling"] == true { "cancelling" } else { text(run, "state") };
     let share = format!("{}%", 100 * ended / total);
     let counts: Vec<String> = [
         ("ok", "succeeded"),
         ("running", "running"),
         ("starting", "starting"),
+        ("retrying", "retrying"),
+        ("out of contact", "lost-contact"),
         ("failed", "failed"),
+        ("cancelled", "cancelled"),
         ("waiting", "waiting"),
     ]
     .iter()
@@ -160,6 +185,8 @@ fn job_line(job: &Value) -> String {
         "succeeded" => "✓",
         "failed" => "✗",
         "running" | "starting" => "▶",
+        "retrying" => "↻",
+        "lost-contact" => "?",
         "skipped" | "cancelled" => "-",
         _ => "·",
     };
@@ -171,7 +198,8 @@ fn job_line(job: &Value) -> String {
     let from = if inputs.is_empty() { String::new() } else { format!(" <- {}", inputs.join(", ")) };
     let cause = job["failure"]["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
     let (step, title) = (text(job, "step"), text(job, "title"));
-    format!("  {} {step:>4} {title:<15} {state:<9}{took}{from}{cause}", style_of(state).apply_to(glyph))
+    let words = state_in_words(job);
+    format!("  {} {step:>4} {title:<15} {words:<9}{took}{from}{cause}", style_of(state).apply_to(glyph))
 }
 
 fn style_of(state: &str) -> Style {
@@ -179,6 +207,7 @@ fn style_of(state: &str) -> Style {
         "succeeded" => Style::new().green(),
         "failed" => Style::new().red(),
         "running" | "starting" => Style::new().cyan(),
+        "paused" | "retrying" | "lost-contact" | "cancelling" | "cancelled" => Style::new().yellow(),
         _ => Style::new(),
     }
     .for_stderr()
@@ -222,6 +251,35 @@ mod tests {
         assert_eq!(lines.len(), 10);
         assert!(lines[1].contains("failed"), "{lines:?}");
         assert!(lines[9].contains("and 92 more jobs"), "{lines:?}");
+    }
+
+    #[test]
+    fn states_are_said_in_words_with_what_people_have_to_know() {
+        let job = |state: &str, more: Value| {
+            let mut job = json!({"step": "1", "title": "cleaning", "state": state, "attempt": 2});
+            job.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            job
+        };
+        let cancelled = job("cancelled", json!({"may-still-run": true}));
+        assert_eq!(state_in_words(&cancelled), "cancelled (service may still run)");
+        assert!(
+            change_line(&run(&[]), &cancelled).ends_with(r#"state=cancelled attempt=2 note="service may still run""#)
+        );
+        assert_eq!(state_in_words(&job("cancelled", json!({}))), "cancelled");
+        let soon = job("retrying", json!({"retry-at": wall_clock() + 60_500, "failure": {"message": "no \"x\""}}));
+        assert_eq!(state_in_words(&soon), "retrying (attempt 2 in 60 s)");
+        assert!(change_line(&run(&[]), &soon).ends_with(r#"state=retrying attempt=2 cause="no \"x\"""#));
+        assert_eq!(state_in_words(&job("lost-contact", json!({}))), "lost contact");
+        assert_eq!(state_in_words(&job("succeeded", json!({"reused": true}))), "succeeded (in an earlier run)");
+    }
+
+    #[test]
+    fn the_exit_code_says_how_the_run_ended() {
+        let ended = |state: &str| verdict(&json!({"state": state, "cause": {"failure": {"message": "why"}}})).ok();
+        assert_eq!(ended("succeeded"), Some(Exit::Succeeded));
+        assert_eq!(ended("failed"), Some(Exit::Failed));
+        assert_eq!(ended("cancelled"), Some(Exit::Cancelled));
+        assert_eq!(ended("stopped"), Some(Exit::DeadlinePassed));
     }
 
     #[test]
