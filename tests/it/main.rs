@@ -19,6 +19,7 @@ mod recipes;
 mod shapes;
 mod sqlite;
 mod stack;
+mod steering;
 mod supervisor;
 mod tenancy;
 mod time_limits;
