@@ -6,7 +6,7 @@ use super::recovery::{read_plan, read_progress};
 use super::{History, JobPhase, JournalError, Record, RunSummary};
 use crate::graph::rerun::{RerunFrom, reusable};
 use crate::graph::{JobIndex, Plan};
-use crate::playbook::{Job, Space};
+use crate::playbook::{Job, JobKind, Space};
 use crate::store::record::ReusedJob;
 
 /// The first record of a run that repeats `run`, whose plan this is. `newest` is the number of the newest run of the id.
@@ -64,5 +64,5 @@ fn names_of(job: &Job) -> [&str; 2] {
 
 /// Data sets are there already, whoever runs.
 fn makes_nothing(job: &Job) -> bool {
-    job.kind.service().is_none()
+    matches!(job.kind, JobKind::Dataset { .. })
 }

@@ -77,6 +77,13 @@ fn the_api_wants_the_token_in_the_header() {
         refused(&server().ask("GET", path, &[("Authorization", "Basic eDp5")], ""), 401, "token");
     }
     refused(&server().post("/api/v1/analyses", &playbook("Unauthorized").to_string()), 401, "token");
+    for collection in ["analyses", "ingestions"] {
+        for verb in ["cancel", "pause", "resume", "rerun"] {
+            let path = format!("/api/v1/{collection}/x/{verb}");
+            refused(&server().ask("POST", &path, &[], ""), 401, "token");
+            refused(&server().ask("POST", &path, &[("Authorization", "Bearer bad")], ""), 401, "token");
+        }
+    }
 }
 
 #[test]
