@@ -28,7 +28,8 @@ use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{
-    Accepted, AnnounceRefusal, Drain, ResumeRuns, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb,
+    Accepted, AnnounceRefusal, CloseGate, Drain, KeepSlots, OpenGate, ResumeRuns, SteerAnalysis, SteerError,
+    SubmitAnalysis, SubmitError, Verb,
 };
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
@@ -90,9 +91,30 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets runs go on where the journal says they were; all that are open, before anything is submitted.
-    pub fn resume(&self, runs: Vec<OpenRun>) {
-        self.supervisor.do_send(ResumeRuns { runs });
+    /// Lets runs go on where the journal says they were; resolves when their actors exist.
+    ///
+    /// Runs that go on in several portions: [`close_gate`](Self::close_gate) before the first one and
+    /// [`open_gate`](Self::open_gate) after the last, so that no job gets a slot that a later run needs for what a service
+    /// is at work on.
+    pub async fn resume(&self, runs: Vec<OpenRun>) {
+        if self.supervisor.send(ResumeRuns { runs }).await.is_err() {
+            log::debug!("the engine had stopped before its runs went on");
+        }
+    }
+
+    /// Nothing begins at a service until the gate is open again.
+    pub fn close_gate(&self) {
+        self.supervisor.do_send(CloseGate);
+    }
+
+    /// Whoever stood in line while the gate was closed has a turn.
+    pub fn open_gate(&self) {
+        self.supervisor.do_send(OpenGate);
+    }
+
+    /// Keeps the slots of a run that goes on later.
+    pub fn keep_slots(&self, run: OpenRun) {
+        self.supervisor.do_send(KeepSlots { run });
     }
 
     /// Pauses, resumes or cancels a run; resolves when that is durable.

@@ -7,7 +7,8 @@ use actix::clock::Instant;
 use actix::prelude::*;
 
 use super::admission::Request;
-use super::messages::{ResumeRuns, Ticket};
+use super::graph_actor::GraphActor;
+use super::messages::{CloseGate, IsWired, KeepSlots, OpenGate, ResumeRuns, Ticket};
 use super::supervisor::{AnalysisSupervisor, Ready};
 use crate::chaos::{self, Point};
 use crate::metrics;
@@ -16,12 +17,48 @@ use crate::store::Record;
 use crate::store::recovery::OpenRun;
 
 impl Handler<ResumeRuns> for AnalysisSupervisor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
     /// What was accepted once is not judged by limits again.
-    fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) -> Self::Result {
         message.runs.iter().for_each(|run| self.keep_slots(run));
+        let keys: Vec<i64> = message.runs.iter().map(|run| run.run_id).collect();
         message.runs.into_iter().for_each(|run| self.resume(run, ctx));
+        let begun = |run_id| self.runs.get(run_id).map(|running| running.graph.clone());
+        let graphs: Vec<Addr<GraphActor>> = keys.iter().filter_map(begun).collect();
+        Box::pin(async move {
+            for graph in graphs {
+                // one that has ended has been wired
+                while let Ok(false) = graph.send(IsWired).await {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    }
+}
+
+impl Handler<KeepSlots> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: KeepSlots, _: &mut Self::Context) {
+        self.keep_slots(&message.run);
+    }
+}
+
+impl Handler<CloseGate> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: CloseGate, _: &mut Self::Context) {
+        self.gate.close();
+    }
+}
+
+impl Handler<OpenGate> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: OpenGate, _: &mut Self::Context) {
+        let granted = self.gate.open();
+        self.let_in(granted);
     }
 }
 
@@ -36,10 +73,7 @@ impl AnalysisSupervisor {
             let ticket = Ticket { run_id: run.run_id, job: job as u32 };
             let tenant = playbook.tenant.clone();
             let request = Request { ticket, tenant, service, max_parallel: playbook.options.max_parallel };
-            if !self.gate.ask(request) {
-                // its node will stand in line itself
-                self.gate.release(ticket);
-            }
+            self.gate.keep(request);
         }
     }
 

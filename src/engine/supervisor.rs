@@ -198,7 +198,7 @@ impl AnalysisSupervisor {
         }
     }
 
-    fn let_in(&mut self, tickets: Vec<Ticket>) {
+    pub(super) fn let_in(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
             if let Some(node) = self.in_line.remove(&ticket) {
                 node.do_send(SlotGranted);

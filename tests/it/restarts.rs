@@ -23,7 +23,7 @@ fn life<T>(
         freeze_time();
         let port: Arc<dyn Journal> = Arc::new(journal.clone());
         let engine = EngineHandle::start_here(limits, port, Rc::new(runner.clone()));
-        engine.resume(open_runs(journal, journal.tick()).unwrap());
+        engine.resume(open_runs(journal, journal.tick()).unwrap()).await;
         live(engine).await
     })
 }
