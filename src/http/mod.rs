@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod names;
 mod platform;
+mod spaces;
 mod submission;
 mod throttle;
 

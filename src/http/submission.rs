@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::spaces::{id_member, status_url};
 use super::{Door, names};
 use crate::engine::messages::{Accepted, SubmitError};
 use crate::graph::Plan;
@@ -111,18 +112,14 @@ fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refuse
 
 /// 202 with a small body that old clients ignore.
 fn answer(space: Space, id: &AnalysisId, accepted: &Accepted) -> HttpResponse {
-    let (member, collection) = match space {
-        Space::Analysis => ("analysis-id", "analyses"),
-        Space::Ingestion => ("ingestion-id", "ingestions"),
-    };
     let state = match accepted.ended {
         Some(outcome) => outcome.as_str(),
         None if accepted.queued => "queued",
         None => "running",
     };
-    let status_url = format!("/api/v1/{collection}/{}", id.text());
+    let status_url = status_url(space, id.text());
     HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
-        member: id.text(),
+        id_member(space): id.text(),
         "run": accepted.number,
         "state": state,
         "status-url": status_url,

@@ -4,6 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lookup::read_query;
+use crate::http::spaces::id_member;
 use crate::http::{ApiError, Door};
 use crate::playbook::text::quoted;
 use crate::playbook::{Problem, Space};
@@ -32,9 +34,7 @@ pub(super) async fn list(
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(&request)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?
-        .into_inner();
+    let query: Query = read_query(&request)?;
     if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
         let reason = format!("there is no state {}", quoted(state));
         let hint = format!("states are {}", STATES.join(", "));
@@ -64,18 +64,10 @@ fn read_cursor(cursor: &str) -> Result<i64, ApiError> {
     })
 }
 
-/// The member that carries a run's id.
-pub(super) fn member(space: Space) -> &'static str {
-    match space {
-        Space::Analysis => "analysis-id",
-        Space::Ingestion => "ingestion-id",
-    }
-}
-
 /// A run without its jobs.
 pub(super) fn summary(space: Space, run: &RunSummary) -> Value {
     json!({
-        member(space): run.id,
+        id_member(space): run.id,
         "run": run.number,
         "tenant": run.tenant,
         "state": run.state,

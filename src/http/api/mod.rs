@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod list;
+mod lookup;
 mod playbooks;
 mod rerun;
 mod run;
@@ -13,15 +14,16 @@ use actix_web::web;
 
 pub use playbooks::PlaybookCache;
 
+use super::spaces::{SPACES, collection};
 use super::takes_only;
-use crate::playbook::Space;
 
 /// Every route of the API. Analyses and ingestions have the same shape in separate id spaces.
 pub(super) fn configure(config: &mut web::ServiceConfig) {
-    for (space, collection) in [(Space::Analysis, "/analyses"), (Space::Ingestion, "/ingestions")] {
+    for space in SPACES {
+        let collection = format!("/{}", collection(space));
         config
             .service(
-                web::resource(collection)
+                web::resource(&collection)
                     .app_data(web::Data::new(space))
                     .route(web::get().to(list::list))
                     .route(web::post().to(submit::submit))

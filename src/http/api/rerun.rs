@@ -7,11 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::list::member;
-use super::verbs::{find, status_url};
+use super::lookup::find;
+use super::verbs::run_url;
 use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
 use crate::graph::rerun::{RerunFrom, reusable};
+use crate::http::spaces::id_member;
 use crate::http::{ApiError, Door};
 use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{Problem, Space};
@@ -67,9 +68,9 @@ pub(super) async fn rerun(
         SubmitError::IdInUse => still_running(run.number),
         other => ApiError::from(other),
     })?;
-    let status_url = status_url(space, &run.id, accepted.number);
+    let status_url = run_url(space, &run.id, accepted.number);
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
-        member(space): run.id,
+        id_member(space): run.id,
         "run": accepted.number,
         "rerun-of": run.number,
         "reused": reused,

@@ -1,21 +1,15 @@
 //! `GET /api/v1/analyses/{id}`: one run with the state of every job, folded from the journal.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::list::summary;
+use super::lookup::{RunQuery, find_here, read_query};
 use crate::graph::Plan;
 use crate::http::{ApiError, Door};
-use crate::playbook::{Problem, Space};
+use crate::playbook::Space;
 use crate::store::fold::RunWarning;
 use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
-
-/// What may be asked for.
-#[derive(Debug, Deserialize)]
-struct Query {
-    run: Option<u32>,
-}
 
 /// Shows a run, the newest of the id unless `?run=` names another.
 pub(super) async fn run(
@@ -25,18 +19,16 @@ pub(super) async fn run(
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(&request)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?;
-    let (space, number, key) = (**space, query.run, id.to_lowercase());
-    let view = web::block(move || view(&door, space, &key, number)).await.map_err(|_| ApiError::draining())??;
+    let RunQuery { run: number } = read_query(&request)?;
+    let space = **space;
+    let view = web::block(move || view(&door, space, &id, number)).await.map_err(|_| ApiError::draining())??;
     Ok(HttpResponse::Ok().json(view))
 }
 
-fn view(door: &Door, space: Space, id_key: &str, number: Option<u32>) -> Result<Value, ApiError> {
+fn view(door: &Door, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
     let unreadable = |error| ApiError::unreadable(&error);
     let history = door.history.as_ref();
-    let run = history.find(space, id_key, number).map_err(unreadable)?;
-    let run = run.ok_or_else(|| ApiError::not_found(space.as_str()))?;
+    let run = find_here(door, space, id, number)?;
     let plan = door.playbooks.get(history, space, run.run_id)?;
     let entries = history.entries(run.run_id).map_err(unreadable)?;
     let progress = RunProgress::fold(plan.playbook.jobs.len(), &entries).map_err(unreadable)?;

@@ -2,21 +2,14 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
 use serde_json::json;
 
-use super::list::member;
+use super::lookup::{StrictRunQuery, find, read_query};
 use crate::engine::messages::{SteerError, SubmitError, Verb};
+use crate::http::spaces::{id_member, status_url};
 use crate::http::{ApiError, Door};
-use crate::playbook::{Problem, Space};
+use crate::playbook::Space;
 use crate::store::RunSummary;
-
-/// Which run is meant.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Query {
-    run: Option<u32>,
-}
 
 /// No job starts until the run is resumed; pausing twice is pausing once.
 pub(super) async fn pause(
@@ -56,9 +49,8 @@ async fn steer(
     verb: Verb,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(request)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))?;
-    let run = find(door, space, id, query.run).await?;
+    let StrictRunQuery { run: number } = read_query(request)?;
+    let run = find(door, space, id, number).await?;
     if run.finished_at.is_none() {
         match door.engine.steer(run.run_id, verb).await {
             Ok(()) => {}
@@ -81,41 +73,26 @@ fn judge_end(run: &RunSummary, verb: Verb) -> Result<(), ApiError> {
             let reason = format!("run {} is over: {state}", run.number);
             Err(ApiError::new(StatusCode::CONFLICT, "run-is-over", reason).hint("a run that is over can be run again"))
         }
-        // the process has just been started and has not come to this run yet
+        // its end is on its way to the journal, or it could not be read back when the process was started
         (None, _, _) => {
-            let reason = format!("run {} is about to go on after a restart", run.number);
-            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", reason).hint("try again in a moment"))
+            let reason = format!("run {} is not under way at this moment", run.number);
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-under-way", reason);
+            Err(error.hint("try again; if that does not help, the server's log says why it does not go on"))
         }
     }
 }
 
-/// The run that is meant, the newest one of the id unless a number is given.
-pub(super) async fn find(
-    door: &web::Data<Door>,
-    space: Space,
-    id: &str,
-    number: Option<u32>,
-) -> Result<RunSummary, ApiError> {
-    let (shared, key) = (door.clone(), id.to_lowercase());
-    let run = web::block(move || shared.history.find(space, &key, number)).await.map_err(|_| ApiError::draining())?;
-    run.map_err(|error| ApiError::unreadable(&error))?.ok_or_else(|| ApiError::not_found(space.as_str()))
-}
-
 fn answer(space: Space, run: &RunSummary) -> HttpResponse {
-    let status_url = status_url(space, &run.id, run.number);
+    let status_url = run_url(space, &run.id, run.number);
     HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
-        member(space): run.id,
+        id_member(space): run.id,
         "run": run.number,
         "state": run.state,
         "status-url": status_url,
     }))
 }
 
-/// Where a run can be looked at.
-pub(super) fn status_url(space: Space, id: &str, number: u32) -> String {
-    let collection = match space {
-        Space::Analysis => "analyses",
-        Space::Ingestion => "ingestions",
-    };
-    format!("/api/v1/{collection}/{id}?run={number}")
+/// Where one run of an id can be looked at.
+pub(super) fn run_url(space: Space, id: &str, number: u32) -> String {
+    format!("{}?run={number}", status_url(space, id))
 }
