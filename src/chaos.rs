@@ -32,14 +32,6 @@ pub enum Point {
     K11,
     /// The end of an analysis is durable, nothing that follows from it has gone out.
     K12,
-    /// Retention or compaction: before its first write.
-    K13a,
-    /// Retention or compaction: written and not durable.
-    K13b,
-    /// Retention or compaction: durable, the old state not yet replaced.
-    K13c,
-    /// Retention or compaction: replaced, that itself not yet durable.
-    K13d,
     /// A run of an earlier life of the process is about to go on.
     K14,
     /// The header of a Spark message has been sent, its body has not.
@@ -54,7 +46,7 @@ pub enum Point {
 
 impl Point {
     /// Every place.
-    pub const ALL: [Point; 22] = [
+    pub const ALL: [Point; 18] = [
         Point::K0,
         Point::K1,
         Point::K2,
@@ -68,10 +60,6 @@ impl Point {
         Point::K10,
         Point::K11,
         Point::K12,
-        Point::K13a,
-        Point::K13b,
-        Point::K13c,
-        Point::K13d,
         Point::K14,
         Point::K15a,
         Point::K15b,
