@@ -1,6 +1,6 @@
 //! What the actors decide without being actors: the words of a job's end, and what a life of a run begins with.
 //!
-//! Pure: the models of the tests stand on these functions, too.
+//! Pure.
 
 use super::messages::JobReport;
 use crate::graph::inputs::{EdgeOutcome, InputBuffer};

@@ -309,7 +309,10 @@ impl Handler<InputReady> for NodeActor {
         self.context.traffic.receives();
         match self.state.on_input(message.edge, message.outcome, self.context.paused.get()) {
             Ok(step) => self.act_on(step, None, ctx),
-            Err(error) => log::debug!("run={} job={}: {error}", self.run_id(), self.job),
+            Err(error) => {
+                metrics::message_ignored();
+                log::debug!("run={} job={}: {error}", self.run_id(), self.job);
+            }
         }
     }
 }
