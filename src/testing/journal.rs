@@ -20,8 +20,7 @@ pub struct MemoryJournal {
 }
 
 pub(super) struct State {
-    /// The tick at which the journal last began to count, and when that was.
-    began: (Millis, Instant),
+    began: Instant,
     written: Vec<Entry>,
     pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
@@ -70,7 +69,7 @@ impl MemoryJournal {
     /// An empty journal whose receipts are ready at once.
     pub fn new() -> Self {
         let state = State {
-            began: (0, Instant::now()),
+            began: Instant::now(),
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
@@ -84,11 +83,6 @@ impl MemoryJournal {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The clock shows this tick now and goes on from there: a new life of the process, on another runtime.
-    pub fn goes_on_at(&self, tick: Millis) {
-        self.state().began = (tick, Instant::now());
     }
 
     /// From now on nothing becomes durable until it is released.
@@ -109,16 +103,6 @@ impl MemoryJournal {
     /// Forgets what waits, as a process does that dies: nobody gets an answer.
     pub fn forget_held(&self) {
         self.state().held.clear();
-    }
-
-    /// How many commands wait to become durable.
-    pub fn waiting(&self) -> usize {
-        self.state().held.len()
-    }
-
-    /// How many records are durable: the position of the last one.
-    pub fn durable(&self) -> u64 {
-        self.state().written.len() as u64
     }
 
     /// Makes everything durable that waits, and everything that comes at once.
@@ -148,11 +132,6 @@ impl MemoryJournal {
     /// Records that are durable, in order.
     pub fn entries(&self) -> Vec<Entry> {
         self.state().written.clone()
-    }
-
-    /// Records that are durable and stand after this position, in order.
-    pub fn entries_after(&self, seq: u64) -> Vec<Entry> {
-        self.state().written.get(seq as usize..).unwrap_or_default().to_vec()
     }
 
     /// Records that were appended and are held back, in order.
@@ -226,8 +205,7 @@ impl State {
     }
 
     fn tick(&self) -> Millis {
-        let (tick, since) = self.began;
-        tick + since.elapsed().as_millis() as Millis
+        self.began.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {
