@@ -104,7 +104,7 @@ async fn play_drains(flags: Flags) -> Result<Report, String> {
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
     let (mut notes, times) = (Vec::new(), if flags.long { 40 } else { 10 });
     let played = drains::run(&stage.world, &stage.recipe, times, &mut stage.rng, &mut notes).await;
-    stage.judge("drain", played, notes, Tolerance::default()).await
+    stage.judge("drain", played, notes, Tolerance { refusals: true, ..Tolerance::default() }).await
 }
 
 async fn play_disk(flags: Flags) -> Result<Report, String> {

@@ -1,5 +1,6 @@
 //! Kills the orchestrator while it works, at named places and at random moments, and starts it again on the same data.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +16,12 @@ use crate::world::World;
 
 /// A place that nobody has come by for so long is left for the next one.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Places that nobody came by are tried again, so often in all.
+const AGAIN: usize = 20;
+
+/// No place is waited for longer than for this passage: the analyses that are open then have come by some of theirs already.
+const LATEST: f64 = 30.0;
 
 /// How much and how often.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +39,17 @@ pub(crate) async fn run(
     rng: &mut Rng,
     deaths: &mut Deaths,
 ) -> Result<Life, String> {
-    let blows = schedule::schedule(rng, plan.kills, plan.each);
-    for (number, blow) in blows.iter().enumerate() {
+    let mut blows = VecDeque::from(schedule::schedule(rng, plan.kills, plan.each));
+    let mut again = AGAIN;
+    while let Some(blow) = blows.pop_front() {
         let left = world.analyses.len().saturating_sub(world.over());
-        let pace = left as f64 / (blows.len() - number) as f64;
-        strike(world, recipe, *blow, pace, rng, deaths).await?;
-        if number % 10 == 9 {
+        let pace = left as f64 / (blows.len() + 1) as f64;
+        let struck = strike(world, recipe, blow, pace, rng, deaths).await?;
+        if !struck && again > 0 && left > 0 {
+            again -= 1;
+            blows.push_front(blow);
+        }
+        if deaths.kills.is_multiple_of(10) {
             progress(world, deaths);
         }
     }
@@ -46,7 +58,7 @@ pub(crate) async fn run(
     Ok(life)
 }
 
-/// One life and its death.
+/// One life and its death; answers whether that came where it was meant to.
 async fn strike(
     world: &Rc<World>,
     recipe: &Recipe,
@@ -54,12 +66,12 @@ async fn strike(
     pace: f64,
     rng: &mut Rng,
     deaths: &mut Deaths,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let over = world.over();
     match blow {
         Blow::At { point, rate } => {
             let open = world.evidence.borrow().open();
-            let most = if point == RECOVERY { open.min(20) as f64 } else { rate * pace };
+            let most = if point == RECOVERY { open.min(20) as f64 } else { (0.5 * rate * pace).min(LATEST) };
             let passage = 1 + rng.u32(0..(most as u32).max(1));
             let mut life = Life::launch(recipe, &[("KILL_AT".to_owned(), format!("{point}:{passage}"))])?;
             let reached = dies_by_itself(world, &mut life, over + (3.0 * pace) as usize + 5).await?;
@@ -68,6 +80,7 @@ async fn strike(
                 deaths.missed.push(format!("{point}:{passage}"));
             }
             life.kill().await;
+            return Ok(reached);
         }
         Blow::Anytime => {
             let mut life = Life::start(recipe, &[]).await?;
@@ -89,7 +102,7 @@ async fn strike(
             life.kill().await;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Waits for the death that was ordered; false when nobody comes by that place.
