@@ -46,13 +46,16 @@ impl Drop for Folder {
     }
 }
 
-/// The target directory that this program was built into: cargo marks it.
+/// The target directory that this program was built into: cargo puts programs into the folder of the profile (`debug`,
+/// `release`), tests and benches into `deps` in it. (Not found by its `CACHEDIR.TAG`: cargo leaves none in a directory
+/// that was there before the first build.)
 ///
 /// *Panics* when the program was moved out of it.
 pub fn target() -> PathBuf {
     let program = std::env::current_exe().expect("a program knows where it is");
-    let marked = |folder: &&Path| folder.join("CACHEDIR.TAG").is_file();
-    program.ancestors().find(marked).expect("the program is where cargo put it").to_owned()
+    let folder = program.parent().expect("a program is in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    profile.and_then(Path::parent).expect("the program is where cargo put it").to_owned()
 }
 
 /// A free port that stays free: below those that the system gives to outgoing connections, another one at every call.
