@@ -5,7 +5,7 @@
 //! * [`engine`]: the actors around those machines; `engine/messages.rs` is the protocol on one page.
 //! * [`jobs`]: what each kind of job does, over the traits of [`ports`]; [`adapters`]: those traits over real networks.
 //! * [`store`]: the journal, from which the state of every run is folded.
-//! * [`chaos`]: where debug builds die or err on demand.
+//! * [`chaos`]: where debug builds die or err on demand. `disk`: what follows when a database file is in doubt.
 //! * [`http`], [`cli`]: the ways in. [`config`]: every setting. [`metrics`]: what is counted. [`testing`]: scripted jobs and virtual time for tests.
 //!
 //! `ARCHITECTURE.md` says which folder may name which, and what always holds.
@@ -14,6 +14,7 @@ pub mod adapters;
 pub mod chaos;
 pub mod cli;
 pub mod config;
+mod disk;
 pub mod engine;
 pub mod graph;
 pub mod http;

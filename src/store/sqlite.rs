@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
 use super::schema::{self, Format};
 use super::{Acceptance, JournalError, Millis, Submission, idempotency};
 use crate::chaos::{self, Bug, Point};
+use crate::disk;
 
 /// Opens the file, brings its tables up to date, asks for durable commits.
 ///
@@ -58,19 +59,17 @@ pub(super) enum Remedy {
 /// Judges a failed transaction.
 pub(super) fn remedy(error: &rusqlite::Error) -> Remedy {
     let Some(failure) = error.sqlite_error() else { return Remedy::Refuse };
-    match (failure.code, failure.extended_code) {
-        (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => Remedy::Stop,
-        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Remedy::Stop,
-        (
-            ErrorCode::DiskFull
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::CannotOpen
-            | ErrorCode::ReadOnly
-            | ErrorCode::OutOfMemory,
-            _,
-        ) => Remedy::Wait,
+    if disk::is_in_doubt(error) {
+        return Remedy::Stop;
+    }
+    match failure.code {
+        ErrorCode::DiskFull
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::CannotOpen
+        | ErrorCode::ReadOnly
+        | ErrorCode::OutOfMemory => Remedy::Wait,
         _ => Remedy::Refuse,
     }
 }

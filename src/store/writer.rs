@@ -18,6 +18,7 @@ use super::record::{Entry, Record};
 use super::sqlite::{Remedy, Time};
 use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, sqlite};
 use crate::chaos::{self, Point};
+use crate::disk;
 use crate::ports::Applied as DocumentApplied;
 
 /// Most commands in one transaction: bounds the time until the first of them is acknowledged.
@@ -28,9 +29,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Tries to write what is held when the process is ending.
 const LAST_TRIES: u32 = 10;
-
-/// Exit code after a failed fsync or a damaged file (`EX_IOERR`).
-const IO_ERROR_EXIT: i32 = 74;
 
 /// The wall clock in milliseconds since the epoch; only for people and documents, never for decisions.
 pub fn wall_clock() -> Millis {
@@ -181,7 +179,7 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
                 match sqlite::remedy(&error) {
                     Remedy::Wait => held = refuse_new(batch, &error),
                     Remedy::Refuse => write_each(&mut connection, batch, &mut broken),
-                    Remedy::Stop => stop_the_process(&error),
+                    Remedy::Stop => disk::stop_the_process("the journal", &error),
                 }
             }
         }
@@ -206,18 +204,14 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
 fn write_each(connection: &mut Connection, batch: Vec<Command>, broken: &mut HashSet<i64>) {
     for command in batch {
         if let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken)) {
+            if sqlite::remedy(&error) == Remedy::Stop {
+                disk::stop_the_process("the journal", &error);
+            }
             broken.extend(commands.iter().filter_map(Command::run_id));
             let error = JournalError::Write(error.to_string());
             commands.into_iter().for_each(|command| refuse(command, &error));
         }
     }
-}
-
-/// Nobody knows what reached the disk after a failed fsync, and trying again would not tell: the next start reads what is
-/// there.
-fn stop_the_process(error: &rusqlite::Error) -> ! {
-    log::error!("the journal can no longer be trusted, the process ends and has to be started again: {error}");
-    std::process::exit(IO_ERROR_EXIT)
 }
 
 /// Commands of runs that have lost a record are refused.

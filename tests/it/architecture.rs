@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 /// Which folder (or file) of `src` may name which others. `main` and `lib` are the roots and not listed.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("chaos", &[]),
+    ("disk", &[]),
     ("playbook", &[]),
     ("graph", &["playbook"]),
     ("metrics", &["playbook"]),
     ("ports", &["playbook", "graph"]),
-    ("store", &["playbook", "graph", "ports", "metrics"]),
+    ("store", &["playbook", "graph", "ports", "metrics", "disk"]),
     ("jobs", &["playbook", "graph", "ports", "metrics"]),
     ("engine", &["playbook", "graph", "ports", "store", "metrics"]),
-    ("adapters", &["playbook", "ports", "config"]),
+    ("adapters", &["playbook", "ports", "config", "disk"]),
     ("config", &["playbook", "adapters", "engine", "jobs"]),
     ("http", &["playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
     ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics"]),
@@ -25,7 +26,7 @@ const EVERYBODYS: &str = "chaos";
 
 /// Crates that only these places may name.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("rusqlite", &["src/store/", "src/adapters/embedded_s3/"]),
+    ("rusqlite", &["src/store/", "src/adapters/embedded_s3/", "src/disk.rs"]),
     ("mongodb", &["src/adapters/"]),
     ("s3s", &["src/adapters/embedded_s3/"]),
     ("s3", &["src/adapters/"]),

@@ -1,5 +1,4 @@
-//! The tests can fail: thirteen of the fourteen faults of `src/chaos.rs` are put in, and a test has to find each. The one left
-//! is number 13, a rename without a sync of the folder: only a power cut would show it.
+//! The tests can fail: each of the fourteen faults of `src/chaos.rs` is put in, and a test has to find it.
 //!
 //! The finding test runs in a process of its own with `SEEDED_BUG` set, which reaches the program that it starts, too.
 //! Without the fault the same test passes as part of the suite. `RELIABILITY.md` has the table.
@@ -23,6 +22,12 @@ fn is_found(bug: u32, test: &str) {
 
 macro_rules! seeded_bugs {
     ($($name:ident: $number:literal by $test:literal;)*) => {
+        #[test]
+        fn each_of_the_fourteen_is_here_once() {
+            assert_eq!([$($number),*], std::array::from_fn::<u32, 14, _>(|place| place as u32 + 1));
+            assert_eq!(orchestrator::chaos::Bug::ALL.len(), 14);
+        }
+
         $(
             #[test]
             fn $name() {
@@ -45,5 +50,6 @@ seeded_bugs! {
     a_document_with_another_id_each_time: 10 by "stack::kill_points::k9_a_record_has_gone_out_and_that_is_not_written_down";
     ownership_outside_the_transaction: 11 by "acceptance::a_job_id_goes_to_one_of_two_tenants";
     folding_foreign_letters: 12 by "names::letters_that_only_look_alike_are_not_taken_for_ours";
+    a_rename_without_a_sync_of_the_folder: 13 by "stack::power::an_object_that_was_answered_is_there_after_a_power_cut";
     two_functions_at_once: 14 by "tenancy::functions_of_all_tenants_run_one_at_a_time_while_others_go_on";
 }

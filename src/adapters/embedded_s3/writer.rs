@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::content::{ContentFolder, FileName};
 use super::failure::Failure;
+use crate::disk;
 
 /// Changes in one transaction at most; bounds how long the first of them waits.
 const BATCH: usize = 256;
@@ -90,6 +91,9 @@ fn write(mut connection: Connection, waiting: &Receiver<Change>, garbage: &Sende
         let mut acknowledgements = Vec::new();
         let outcome = commit(&mut connection, batch, &mut removable, &mut acknowledgements);
         if let Err(error) = &outcome {
+            if disk::is_in_doubt(error) {
+                disk::stop_the_process("the index of the objects", error);
+            }
             log::error!("object index did not commit {} changes: {error}", acknowledgements.len());
         }
         for acknowledge in acknowledgements {

@@ -44,10 +44,21 @@ impl Objects {
         block_on(self.bucket(bucket).put_object(key, content)).expect("the object can be written");
     }
 
+    /// What an object holds, or why it cannot be had.
+    pub(crate) fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>, String> {
+        let answer = block_on(self.bucket(bucket).get_object(key)).map_err(|error| error.to_string())?;
+        Ok(answer.to_vec())
+    }
+
     /// Makes a bucket, as somebody else would before us.
     pub(crate) fn make_bucket(&self, bucket: &str) {
+        self.try_make_bucket(bucket).expect("the bucket can be made");
+    }
+
+    /// The same where it may be refused, with why.
+    pub(crate) fn try_make_bucket(&self, bucket: &str) -> Result<(), String> {
         // a PUT of nothing at the bucket's own address
-        block_on(self.bucket(bucket).put_object("/", &[])).expect("the bucket can be made");
+        block_on(self.bucket(bucket).put_object("/", &[])).map(drop).map_err(|error| error.to_string())
     }
 
     fn bucket(&self, name: &str) -> Box<Bucket> {

@@ -62,8 +62,14 @@ impl Orchestrator {
 
     /// Kills it (`kill -9`) if it has not ended, and starts it again on the same data.
     pub(crate) fn kill_and_start(self) -> Self {
+        self.kill_and_start_after(|_| ())
+    }
+
+    /// The same, with something done to the folder of its data while it is dead.
+    pub(crate) fn kill_and_start_after(self, change: impl FnOnce(&Path)) -> Self {
         let (data, launch) = (Arc::clone(&self.data), self.launch.clone());
         drop(self);
+        change(data.path());
         Self::launch(data, launch)
     }
 
