@@ -6,6 +6,7 @@ mod acceptance;
 mod actix_facts;
 mod architecture;
 mod attempts;
+mod crash_prefix;
 mod durability;
 mod failure;
 mod fixtures;
