@@ -204,8 +204,7 @@ async fn from_every_commit_of_a_run_its_next_life_comes_to_the_same_end() {
     let journal = SqliteJournal::open(&place.file()).unwrap();
     let history = SqliteHistory::open(&place.file());
     let (ids, jobs) = (["a1", "a2"], scripted());
-    let sketches: [Sketch; 2] =
-        [graph_of("1 -> 2,3 -> 4").id("a1"), graph_of("1 -> 2 -> 3 -> 4").id("a2")];
+    let sketches: [Sketch; 2] = [graph_of("1 -> 2,3 -> 4").id("a1"), graph_of("1 -> 2 -> 3 -> 4").id("a2")];
     let engine = EngineHandle::start_here(EngineLimits::default(), Arc::new(journal.clone()), Rc::new(jobs.clone()));
     for sketch in &sketches {
         submit(&engine, sketch).await.unwrap();

@@ -1,0 +1,95 @@
+//! Clients that submit as fast as they are answered: the real program in a process of its own, and a bare server.
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use awc::Client;
+use futures::future::join_all;
+use serde_json::json;
+use test_peers::{Process, wait_for};
+
+const KEY: &str = "key-of-the-bench";
+
+/// The program; killed with the value.
+pub(super) struct Orchestrator {
+    pub(super) address: String,
+    _process: Process,
+}
+
+impl Orchestrator {
+    /// One analysis runs, and waits for a service that is not there; all others wait behind it.
+    pub(super) fn start(data: &Path) -> Self {
+        let process = Process::start(Path::new(env!("CARGO_BIN_EXE_orchestrator")), None, |command| {
+            command.arg("serve").env_clear().env("DATA_DIR", data);
+            command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
+            command.envs([("TENANT_RUNNING_ANALYSES", "1"), ("TENANT_OPEN_ANALYSES", "1000000")]);
+            command.envs([("TOTAL_OPEN_ANALYSES", "1000000"), ("START_RETRY_SECONDS", "3600")]);
+        });
+        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
+            let said = process.said();
+            let (_, rest) = said.split_once("listening on http://")?;
+            rest.split(|letter: char| letter.is_whitespace() || ",;".contains(letter)).next().map(str::to_owned)
+        });
+        Self { address, _process: process }
+    }
+}
+
+/// A server that reads the body and says yes.
+pub(super) fn bare_server() -> String {
+    async fn yes(body: web::Bytes) -> HttpResponse {
+        HttpResponse::Accepted().json(json!({"length": body.len()}))
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let server = HttpServer::new(|| App::new().route("/analysis", web::post().to(yes)));
+        actix_web::rt::System::new().block_on(server.workers(2).listen(listener).unwrap().run()).unwrap();
+    });
+    address
+}
+
+/// What the clients saw.
+pub(super) struct Seen {
+    pub(super) time: Duration,
+    pub(super) answers: Vec<Duration>,
+}
+
+/// So many submissions by so many clients, each with one open at a time.
+pub(super) async fn submit(address: &str, submissions: usize, clients: usize) -> Seen {
+    let url = format!("http://{address}/analysis");
+    let client = Client::builder().connector(awc::Connector::new().limit(0)).timeout(Duration::from_secs(60)).finish();
+    let next = Rc::new(Cell::new(0));
+    let since = Instant::now();
+    let answers = join_all((0..clients).map(|_| {
+        let (url, client, next) = (url.clone(), client.clone(), Rc::clone(&next));
+        async move {
+            let mut answers = Vec::new();
+            while next.get() < submissions {
+                let number = next.replace(next.get() + 1);
+                let body = playbook(number);
+                let since = Instant::now();
+                let mut answer = client.post(&url).content_type("application/json").send_body(body).await.unwrap();
+                let text = answer.body().await.unwrap();
+                assert_eq!(answer.status(), 202, "{text:?}");
+                answers.push(since.elapsed());
+            }
+            answers
+        }
+    }))
+    .await;
+    Seen { time: since.elapsed(), answers: answers.into_iter().flatten().collect() }
+}
+
+fn playbook(number: usize) -> String {
+    let jobs = json!([
+        {"step": 1, "id": format!("{number}-1"), "title": "dataset", "label": "visits", "from": 0, "next": [2]},
+        {"step": 2, "id": format!("{number}-2"), "title": "cleaning", "max-shrink": 0.5, "from": 1, "next": [3]},
+        {"step": 3, "id": format!("{number}-3"), "title": "data-sink", "from": 2, "next": [0]},
+    ]);
+    let id = format!("accept-{number}");
+    json!({"diastema-token": KEY, "analysis-id": id, "database-id": "bench", "metadata": {}, "jobs": jobs}).to_string()
+}

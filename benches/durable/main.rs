@@ -1,0 +1,66 @@
+//! What durability leaves of throughput: jobs that cost nothing on the real journal, and acceptance by the real server.
+//!
+//! The floors are measured in the same run: the same records written by the journal alone, and a bare server that says yes.
+//! `cargo bench --bench durable -- --quick` does a tenth.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+#![allow(clippy::unwrap_used, reason = "a bench may end with a panic")]
+
+mod accept;
+mod orchestration;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// As in the program: actors are many small things that come and go, which glibc's allocator handles badly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ANALYSES: usize = 5_000;
+const JOBS: usize = 10;
+const SUBMISSIONS: usize = 20_000;
+const CLIENTS: usize = 256;
+
+fn main() {
+    let share = if std::env::args().any(|argument| argument == "--quick") { 10 } else { 1 };
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("durable-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    actix::System::new().block_on(async {
+        orchestration(ANALYSES / share, &directory).await;
+        acceptance(SUBMISSIONS / share, &directory).await;
+    });
+    std::fs::remove_dir_all(&directory).ok();
+}
+
+async fn orchestration(analyses: usize, directory: &std::path::Path) {
+    let ours = orchestration::ours(&directory.join("ours.db"), analyses, JOBS).await;
+    let records = orchestration::records(&directory.join("ours.db"), analyses);
+    let floor = orchestration::floor(&directory.join("floor.db"), &records).await;
+    println!(
+        "{analyses} analyses x {JOBS} instant jobs, durable: {ours:?}, {:.0} jobs/s (budget >= 20,000); floor: the journal alone, {} records {floor:?}; {:.2} x floor",
+        (analyses * JOBS) as f64 / ours.as_secs_f64(),
+        records.len(),
+        ours.as_secs_f64() / floor.as_secs_f64(),
+    );
+}
+
+async fn acceptance(submissions: usize, directory: &std::path::Path) {
+    let orchestrator = accept::Orchestrator::start(&directory.join("data"));
+    let mut ours = accept::submit(&orchestrator.address, submissions, CLIENTS).await;
+    let mut floor = accept::submit(&accept::bare_server(), submissions, CLIENTS).await;
+    println!(
+        "{submissions} durable 202s, {CLIENTS} clients: {:.0}/s, p50 {:?}, p99 {:?} (budget >= 5,000/s, p99 <= 20ms); floor: a bare server {:.0}/s, p99 {:?}; {:.2} x floor",
+        submissions as f64 / ours.time.as_secs_f64(),
+        percentile(&mut ours.answers, 50),
+        percentile(&mut ours.answers, 99),
+        submissions as f64 / floor.time.as_secs_f64(),
+        percentile(&mut floor.answers, 99),
+        ours.time.as_secs_f64() / floor.time.as_secs_f64(),
+    );
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
