@@ -10,6 +10,7 @@ mod faults;
 mod functions;
 mod kill_points;
 mod minio;
+mod poison;
 mod restart;
 mod samples;
 mod speed;
