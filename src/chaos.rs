@@ -1,7 +1,8 @@
 //! Places where the process dies on demand, and faults that are put in on demand: how tests prove that they can fail.
 //!
 //! Debug builds only. `KILL_AT=k5` ends the process the first time it passes that place, `KILL_AT=k5:3` the third time;
-//! `SEEDED_BUG=4` puts in one fault. A release knows neither variable, and every function here is nothing there.
+//! `SEEDED_BUG=4` puts in one fault; `POISON=jobs:a1` makes one analysis end the process. A release knows none of these,
+//! and every function here is nothing there.
 
 /// A place where `KILL_AT` can end the process, named after the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +127,23 @@ impl Bug {
     ];
 }
 
+/// What of an analysis ends the process when `POISON=<dose>:<analysis id>` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dose {
+    /// Beginning its jobs.
+    Jobs,
+    /// Touching it at all, even to tell that it is over.
+    Everything,
+}
+
 #[cfg(debug_assertions)]
-pub use armed::{announce, at, die, drop_messages_on_this_thread, drops_messages, due, seed_on_this_thread, seeded};
+pub use armed::{
+    announce, at, die, drop_messages_on_this_thread, drops_messages, due, poison, seed_on_this_thread, seeded,
+};
 #[cfg(not(debug_assertions))]
-pub use unarmed::{announce, at, die, drop_messages_on_this_thread, drops_messages, due, seed_on_this_thread, seeded};
+pub use unarmed::{
+    announce, at, die, drop_messages_on_this_thread, drops_messages, due, poison, seed_on_this_thread, seeded,
+};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -137,7 +151,7 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::{Bug, Point};
+    use super::{Bug, Dose, Point};
 
     /// Exit code for a variable that names nothing (`EX_USAGE`): a test with it would prove nothing.
     const USAGE_EXIT: i32 = 64;
@@ -147,6 +161,8 @@ mod armed {
         /// Where to end the process, and at which passage.
         kill_at: Option<(Point, u32)>,
         bug: Option<Bug>,
+        /// What of which analysis ends the process.
+        poison: Option<(Dose, String)>,
     }
 
     thread_local! {
@@ -176,6 +192,13 @@ mod armed {
         }
     }
 
+    /// Ends the process if it shall not get over so much of this analysis.
+    pub fn poison(dose: Dose, analysis: &str) {
+        if orders().poison.as_ref().is_some_and(|(wanted, id)| *wanted == dose && id == analysis) {
+            die();
+        }
+    }
+
     /// Whether the fault is put in.
     pub fn seeded(bug: Bug) -> bool {
         orders().bug == Some(bug) || BUG_HERE.get() == Some(bug)
@@ -198,18 +221,25 @@ mod armed {
 
     /// Says in the log what is armed; ends the process if the environment names something that does not exist.
     pub fn announce() {
-        let Orders { kill_at, bug } = orders();
+        let Orders { kill_at, bug, poison } = orders();
         if let Some((point, passage)) = kill_at {
             log::warn!("the process will die at passage {passage} of {}", point.name());
         }
         if let Some(bug) = bug {
             log::warn!("a fault was put in on purpose: {bug:?}");
         }
+        if let Some((dose, analysis)) = poison {
+            log::warn!("analysis {analysis} ends the process: {dose:?}");
+        }
     }
 
     fn orders() -> &'static Orders {
         static ORDERS: OnceLock<Orders> = OnceLock::new();
-        ORDERS.get_or_init(|| Orders { kill_at: read("KILL_AT", kill_at), bug: read("SEEDED_BUG", bug) })
+        ORDERS.get_or_init(|| Orders {
+            kill_at: read("KILL_AT", kill_at),
+            bug: read("SEEDED_BUG", bug),
+            poison: read("POISON", dose),
+        })
     }
 
     fn read<T>(name: &str, parse: fn(&str) -> Option<T>) -> Option<T> {
@@ -227,6 +257,16 @@ mod armed {
         let (name, passage) = text.split_once(':').unwrap_or((text, "1"));
         let point = Point::ALL.into_iter().find(|point| point.name() == name)?;
         passage.parse().ok().filter(|passage| *passage > 0).map(|passage| (point, passage))
+    }
+
+    fn dose(text: &str) -> Option<(Dose, String)> {
+        let (dose, analysis) = text.split_once(':')?;
+        let dose = match dose {
+            "jobs" => Dose::Jobs,
+            "everything" => Dose::Everything,
+            _ => return None,
+        };
+        Some((dose, analysis.to_owned()))
     }
 
     fn bug(text: &str) -> Option<Bug> {
@@ -268,7 +308,11 @@ mod armed {
 
 #[cfg(not(debug_assertions))]
 mod unarmed {
-    use super::{Bug, Point};
+    use super::{Bug, Dose, Point};
+
+    /// Nothing.
+    #[inline(always)]
+    pub const fn poison(_: Dose, _: &str) {}
 
     /// Nothing.
     #[inline(always)]

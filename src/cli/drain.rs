@@ -78,6 +78,7 @@ impl Stack {
     /// Stops. `linger`: how long submissions are still answered, with 503, for clients and load balancers to see.
     pub(super) async fn drain(self, stores: &Stores, linger: Duration, signals: StopSignals) {
         signals.exit_at_the_next();
+        drop(self.recovery);
         log::info!("stopping: no more work is taken, jobs at services are left alone and go on after the next start");
         metrics::draining();
         self.door.draining.begin();

@@ -7,6 +7,7 @@ mod drain;
 mod exit;
 mod files;
 mod output;
+mod recovery;
 mod serve;
 mod stack;
 mod submit;

@@ -15,6 +15,7 @@ use super::callback_key::callback_key;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
+use super::recovery::Recovery;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -30,8 +31,7 @@ use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
-use crate::store::recovery::open_runs;
-use crate::store::{Journal, Receipt, SqliteHistory, SqliteJournal};
+use crate::store::{Receipt, SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -51,6 +51,7 @@ pub(super) struct Stack {
     pub(super) door: web::Data<Door>,
     /// Where it listens.
     pub(super) url: String,
+    pub(super) recovery: Recovery,
 }
 
 impl Stores {
@@ -149,12 +150,9 @@ impl Stack {
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
-        let open =
-            open_runs(stores.history.as_ref(), stores.journal.tick()).map_err(|error| failed(error.to_string()))?;
-        if !open.is_empty() {
-            log::info!("{} runs go on where they were", open.len());
-        }
-        engine.resume(open);
+        let recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
+            .map_err(|error| failed(error.to_string()))?;
+        recovery.wait_for_usual();
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),
@@ -192,7 +190,7 @@ impl Stack {
         let handle = server.handle();
         actix_web::rt::spawn(run(server));
         log::info!("listening on {url}; {}", stores.describe(config));
-        Ok(Self { server: handle, door, url })
+        Ok(Self { server: handle, door, url, recovery })
     }
 }
 

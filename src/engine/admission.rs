@@ -67,6 +67,7 @@ pub struct Admission {
     /// Requests whose run is at its own limit.
     parked: HashMap<i64, VecDeque<Request>>,
     in_line: HashSet<Ticket>,
+    closed: bool,
 }
 
 impl Admission {
@@ -83,7 +84,7 @@ impl Admission {
         if self.in_line.contains(&request.ticket) {
             return false;
         }
-        if self.has_room(&request) && !self.somebody_waits_for(&request) {
+        if !self.closed && self.has_room(&request) && !self.somebody_waits_for(&request) {
             self.take(request);
             return true;
         }
@@ -94,6 +95,25 @@ impl Admission {
             self.stand_in_line(request, End::Back);
         }
         false
+    }
+
+    /// From now on nobody gets a slot by asking.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whoever asks may get a slot again; answers who may start now.
+    pub fn open(&mut self) -> Vec<Ticket> {
+        self.closed = false;
+        self.grant()
+    }
+
+    /// A service is at work on the job already: it gets its slot before everybody in line, if there is room. If there is
+    /// none it has to ask like everybody else.
+    pub fn keep(&mut self, request: Request) {
+        if !self.in_flight.contains_key(&request.ticket) && self.has_room(&request) {
+            self.take(request);
+        }
     }
 
     /// A job needs no slot any more; answers who may start now.
@@ -131,6 +151,9 @@ impl Admission {
     /// Goes round the tenants, one grant a turn, until nobody can be let in.
     fn grant(&mut self) -> Vec<Ticket> {
         let mut granted = Vec::new();
+        if self.closed {
+            return granted;
+        }
         let mut passed_over = 0;
         while passed_over < self.turns.len() && self.in_flight.len() < self.limits.total {
             let Some(tenant) = self.turns.pop_front() else { break };

@@ -12,12 +12,13 @@ use actix::prelude::*;
 
 use super::deadline::Deadline;
 use super::decisions::{end_of, ends_as};
-use super::messages::{AnalysisFinished, JobFinished, JobReport, StopJob};
+use super::messages::{AnalysisFinished, IsWired, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
 use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
+use crate::chaos::{self, Dose};
 use crate::graph::liveness::Vitals;
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
@@ -269,10 +270,12 @@ impl Actor for GraphActor {
 
     /// The first life of a run and every later one are the same: what the journal knows is replayed, then the rest is done.
     fn started(&mut self, ctx: &mut Self::Context) {
+        chaos::poison(Dose::Everything, self.run.playbook.id.text());
         let left_over = self.replay();
         if self.only_tell(ctx) {
             return;
         }
+        chaos::poison(Dose::Jobs, self.run.playbook.id.text());
         let Some(context) = self.share_context(ctx) else { return };
         if let Some(limit) = self.run.playbook.options.deadline {
             // the run may have waited in line since its acceptance
@@ -323,5 +326,13 @@ impl Handler<JobFinished> for GraphActor {
             JobReport::Skipped | JobReport::Cancelled { .. } => {}
         }
         self.act_on(actions, ctx);
+    }
+}
+
+impl Handler<IsWired> for GraphActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsWired, _: &mut Self::Context) -> Self::Result {
+        self.wiring.is_none()
     }
 }

@@ -34,8 +34,33 @@ pub struct SubmitAnalysis {
     pub submission: Submission,
 }
 
-/// The start of the process hands the supervisor all runs that go on where the journal says they were: together, because
-/// what services are at work on needs its slots before anything else of any run asks for one.
+/// The start of the process names the runs that it is about to hand over, and closes the gate: what services are at work
+/// on has its slots and goes on, but nothing begins before every run has named its slots.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct AwaitRuns {
+    /// Keys of the runs. Verbs for them are taken already.
+    pub runs: Vec<i64>,
+}
+
+/// Every run has named the slots that it needs.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct OpenGate {
+    /// Runs that are handed over later all the same.
+    pub to_come: Vec<i64>,
+}
+
+/// The start of the process names the slots of a run that goes on later.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct KeepSlots {
+    /// The run.
+    pub run: OpenRun,
+}
+
+/// The start of the process hands the supervisor runs that go on where the journal says they were; answered when their
+/// actors exist, or stand in line.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct ResumeRuns {
@@ -136,6 +161,11 @@ pub enum SubmitError {
 }
 
 // ---- orders, down
+
+/// The supervisor asks a graph whether all its nodes have been spawned.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "bool")]
+pub struct IsWired;
 
 /// The supervisor hands a verb, which is durable, down to the graph.
 #[derive(Message, Debug, Clone, Copy)]

@@ -28,7 +28,8 @@ use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
 use messages::{
-    Accepted, AnnounceRefusal, Drain, ResumeRuns, SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, Verb,
+    Accepted, AnnounceRefusal, AwaitRuns, Drain, KeepSlots, OpenGate, ResumeRuns, SteerAnalysis, SteerError,
+    SubmitAnalysis, SubmitError, Verb,
 };
 pub use node_actor::{Gate, NodeActor, NodeContext};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
@@ -90,9 +91,31 @@ impl EngineHandle {
         answer.unwrap_or(Err(SubmitError::Stopped))
     }
 
-    /// Lets runs go on where the journal says they were; all that are open, before anything is submitted.
-    pub fn resume(&self, runs: Vec<OpenRun>) {
-        self.supervisor.do_send(ResumeRuns { runs });
+    /// Lets runs go on where the journal says they were; resolves when their actors exist.
+    ///
+    /// Runs that go on in several portions: [`await_runs`](Self::await_runs) before the first one and
+    /// [`open_gate`](Self::open_gate) after the last, so that no job gets a slot that a later run needs for what a service
+    /// is at work on.
+    pub async fn resume(&self, runs: Vec<OpenRun>) {
+        if self.supervisor.send(ResumeRuns { runs }).await.is_err() {
+            log::debug!("the engine had stopped before its runs went on");
+        }
+    }
+
+    /// These runs are about to go on, in several portions: until [`open_gate`](Self::open_gate) nothing begins at a service,
+    /// and verbs for a run have their effect when its turn comes.
+    pub fn await_runs(&self, runs: Vec<i64>) {
+        self.supervisor.do_send(AwaitRuns { runs });
+    }
+
+    /// Whoever stood in line while the gate was closed has a turn; of the runs that were awaited only these are to come.
+    pub fn open_gate(&self, to_come: Vec<i64>) {
+        self.supervisor.do_send(OpenGate { to_come });
+    }
+
+    /// Keeps the slots of a run that goes on later.
+    pub fn keep_slots(&self, run: OpenRun) {
+        self.supervisor.do_send(KeepSlots { run });
     }
 
     /// Pauses, resumes or cancels a run; resolves when that is durable.

@@ -7,7 +7,8 @@ use actix::clock::Instant;
 use actix::prelude::*;
 
 use super::admission::Request;
-use super::messages::{ResumeRuns, Ticket};
+use super::graph_actor::GraphActor;
+use super::messages::{AwaitRuns, IsWired, KeepSlots, OpenGate, ResumeRuns, Ticket};
 use super::supervisor::{AnalysisSupervisor, Ready};
 use crate::chaos::{self, Point};
 use crate::metrics;
@@ -16,12 +17,50 @@ use crate::store::Record;
 use crate::store::recovery::OpenRun;
 
 impl Handler<ResumeRuns> for AnalysisSupervisor {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
     /// What was accepted once is not judged by limits again.
-    fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) -> Self::Result {
         message.runs.iter().for_each(|run| self.keep_slots(run));
+        let keys: Vec<i64> = message.runs.iter().map(|run| run.run_id).collect();
         message.runs.into_iter().for_each(|run| self.resume(run, ctx));
+        let begun = |run_id| self.runs.get(run_id).map(|running| running.graph.clone());
+        let graphs: Vec<Addr<GraphActor>> = keys.iter().filter_map(begun).collect();
+        Box::pin(async move {
+            for graph in graphs {
+                // one that has ended has been wired
+                while let Ok(false) = graph.send(IsWired).await {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    }
+}
+
+impl Handler<KeepSlots> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: KeepSlots, _: &mut Self::Context) {
+        self.keep_slots(&message.run);
+    }
+}
+
+impl Handler<AwaitRuns> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: AwaitRuns, _: &mut Self::Context) {
+        self.gate.close();
+        self.awaited = message.runs.into_iter().map(|run_id| (run_id, Vec::new())).collect();
+    }
+}
+
+impl Handler<OpenGate> for AnalysisSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: OpenGate, _: &mut Self::Context) {
+        self.awaited.retain(|run_id, _| message.to_come.contains(run_id));
+        let granted = self.gate.open();
+        self.let_in(granted);
     }
 }
 
@@ -36,10 +75,7 @@ impl AnalysisSupervisor {
             let ticket = Ticket { run_id: run.run_id, job: job as u32 };
             let tenant = playbook.tenant.clone();
             let request = Request { ticket, tenant, service, max_parallel: playbook.options.max_parallel };
-            if !self.gate.ask(request) {
-                // its node will stand in line itself
-                self.gate.release(ticket);
-            }
+            self.gate.keep(request);
         }
     }
 
@@ -52,9 +88,16 @@ impl AnalysisSupervisor {
         metrics::analyses_open(self.open);
         self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
+        let asked = self.awaited.remove(&run_id).unwrap_or_default();
         let here = Instant::now();
         let accepted = here.checked_sub(age).unwrap_or(here);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
         self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
+        for verb in asked {
+            // it may have been read back before it was asked; one that is over has nothing to steer
+            if let Err(error) = self.steer(run_id, verb, ctx) {
+                log::debug!("run={run_id}: {error}");
+            }
+        }
     }
 }

@@ -141,11 +141,18 @@ impl Handler<SteerAnalysis> for AnalysisSupervisor {
 
 impl AnalysisSupervisor {
     fn is_open(&self, run_id: i64) -> bool {
-        self.runs.contains_key(&run_id) || self.tenants.values().any(|runs| runs.is_in_line(run_id))
+        self.runs.contains_key(&run_id)
+            || self.awaited.contains_key(&run_id)
+            || self.tenants.values().any(|runs| runs.is_in_line(run_id))
     }
 
-    /// A run in line has no actors: it begins paused when its turn comes, or begins now only to be cancelled.
-    fn steer(&mut self, run_id: i64, verb: Verb, ctx: &mut Context<Self>) -> Result<(), SteerError> {
+    /// A run of an earlier life of the process that is not here yet is steered when it comes. A run in line has no actors:
+    /// it begins paused when its turn comes, or begins now only to be cancelled.
+    pub(super) fn steer(&mut self, run_id: i64, verb: Verb, ctx: &mut Context<Self>) -> Result<(), SteerError> {
+        if let Some(asked) = self.awaited.get_mut(&run_id) {
+            asked.push(verb);
+            return Ok(());
+        }
         if let Some(running) = self.runs.get(&run_id) {
             running.graph.do_send(SteerRun { verb });
             return Ok(());

@@ -15,7 +15,7 @@ use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::messages::{
     Accepted, AnalysisFinished, AnnounceRefusal, Drain, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
-    SubmitError, Ticket,
+    SubmitError, Ticket, Verb,
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
@@ -86,6 +86,8 @@ pub struct AnalysisSupervisor {
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
     pub(super) open: usize,
+    /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then.
+    pub(super) awaited: HashMap<i64, Vec<Verb>>,
     retries: Rc<RefCell<RetryBudget>>,
     /// Nobody is let in any more: the process is about to stop.
     draining: bool,
@@ -106,6 +108,7 @@ impl AnalysisSupervisor {
             runs: HashMap::new(),
             tenants: HashMap::new(),
             open: 0,
+            awaited: HashMap::new(),
             draining: false,
         }
     }
@@ -198,7 +201,7 @@ impl AnalysisSupervisor {
         }
     }
 
-    fn let_in(&mut self, tickets: Vec<Ticket>) {
+    pub(super) fn let_in(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
             if let Some(node) = self.in_line.remove(&ticket) {
                 node.do_send(SlotGranted);

@@ -63,23 +63,26 @@ fn passed_since_boot(anchor: &Anchor, now: &Reading) -> Option<Millis> {
 /// The clock of a running process.
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
-    tick: Millis,
+    began: Anchor,
     since: Instant,
 }
 
 impl Clock {
-    /// Goes on where the clock of this file was left. Changes the file.
+    /// Goes on where the clock of this file was left.
     pub(super) fn resume(db: &Connection) -> rusqlite::Result<Self> {
-        let since = Instant::now();
-        let now = Reading::take();
+        let (since, now) = (Instant::now(), Reading::take());
         let tick = resume(read_start(db)?.as_ref(), read_last(db)?.as_ref(), &now);
-        write_start(db, &Anchor { tick, reading: now })?;
-        Ok(Self { tick, since })
+        Ok(Self { began: Anchor { tick, reading: now }, since })
+    }
+
+    /// Writes down where it began, for the process after this one.
+    pub(super) fn remember(&self, db: &Connection) -> rusqlite::Result<()> {
+        write_start(db, &self.began)
     }
 
     /// The present tick.
     pub(super) fn tick(&self) -> Millis {
-        self.tick.saturating_add(self.since.elapsed().as_millis() as Millis)
+        self.began.tick.saturating_add(self.since.elapsed().as_millis() as Millis)
     }
 }
 

@@ -7,6 +7,7 @@ mod clock;
 pub mod documents;
 pub mod fold;
 mod idempotency;
+mod marks;
 pub mod reader;
 pub mod record;
 pub mod recovery;
@@ -17,6 +18,7 @@ pub mod writer;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -27,6 +29,7 @@ pub use fold::{JobPhase, JobProgress, RunProgress};
 pub use idempotency::IdempotencyKey;
 pub use reader::{RunSummary, SqliteHistory};
 pub use record::{Entry, Record, RunOutcome};
+pub use recovery::StoredRun;
 pub use writer::SqliteJournal;
 
 use crate::playbook::Space;
@@ -202,8 +205,11 @@ pub trait History: Send + Sync {
     /// The submitted document of a run, without its token.
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError>;
 
-    /// Runs of which something is left to be done, oldest first.
-    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError>;
+    /// Keys of the runs of which something is left to be done, oldest first.
+    fn unsettled_runs(&self) -> Result<Vec<i64>, JournalError>;
+
+    /// What is stored of the runs of which something is left to be done, from one key to another one.
+    fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError>;
 }
 
 /// Which runs to list.

@@ -1,6 +1,7 @@
 //! The reading side: its own connections, no actor involved, never in the writer's way (WAL).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
 use super::record::Entry;
-use super::{Filter, History, JournalError, Millis};
+use super::recovery::{StoredEntry, StoredRun};
+use super::{Filter, History, JournalError, Millis, marks};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -62,6 +64,11 @@ impl SqliteHistory {
                 })?
                 .collect()
         })
+    }
+
+    /// In how many crashes of the process each run was being recovered, for runs that were in any.
+    pub fn crashes(&self) -> Result<BTreeMap<i64, u32>, JournalError> {
+        self.read(marks::crashes)
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, JournalError> {
@@ -121,18 +128,58 @@ impl History for SqliteHistory {
         })
     }
 
-    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError> {
+    fn unsettled_runs(&self) -> Result<Vec<i64>, JournalError> {
         self.read(|db| {
-            let sql = format!("SELECT {RUN_COLUMNS}, space FROM runs WHERE settled = 0 ORDER BY run_id");
-            db.prepare_cached(&sql)?
-                .query_map([], |row| {
-                    let space: String = row.get(10)?;
-                    let space = if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis };
-                    Ok((space, run_summary(row)?))
-                })?
+            db.prepare_cached("SELECT run_id FROM runs WHERE settled = 0 ORDER BY run_id")?
+                .query_map([], |row| row.get(0))?
                 .collect()
         })
     }
+
+    fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError> {
+        self.read(|db| stored_runs(db, keys))
+    }
+}
+
+/// Two queries for all of them together: one per run would take longer than the reading itself.
+fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<Vec<StoredRun>> {
+    let keys = (keys.start(), keys.end());
+    let mut runs = db.prepare_cached(
+        "SELECT run_id, space, id_text, number, reused_ids, finished_at IS NOT NULL, document FROM runs
+         WHERE settled = 0 AND run_id BETWEEN ?1 AND ?2 ORDER BY run_id",
+    )?;
+    let stored = |row: &Row<'_>| {
+        let space: String = row.get(1)?;
+        Ok(StoredRun {
+            run_id: row.get(0)?,
+            space: if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis },
+            id: row.get(2)?,
+            number: row.get(3)?,
+            reused_ids: row.get(4)?,
+            has_ended: row.get(5)?,
+            document: row.get(6)?,
+            entries: Vec::new(),
+        })
+    };
+    let mut found: Vec<StoredRun> = runs.query_map(keys, stored)?.collect::<rusqlite::Result<_>>()?;
+    let mut entries = db.prepare_cached(
+        "SELECT j.run_id, j.seq, j.at, coalesce(j.tick, j.at), j.record
+         FROM runs r JOIN journal j ON j.run_id = r.run_id
+         WHERE r.settled = 0 AND r.run_id BETWEEN ?1 AND ?2 ORDER BY r.run_id, j.seq",
+    )?;
+    let mut rows = entries.query(keys)?;
+    let mut at = 0;
+    while let Some(row) = rows.next()? {
+        let run_id: i64 = row.get(0)?;
+        while found.get(at).is_some_and(|run| run.run_id < run_id) {
+            at += 1;
+        }
+        if let Some(run) = found.get_mut(at).filter(|run| run.run_id == run_id) {
+            let seq: i64 = row.get(1)?;
+            run.entries.push(StoredEntry { seq: seq as u64, at: row.get(2)?, tick: row.get(3)?, record: row.get(4)? });
+        }
+    }
+    Ok(found)
 }
 
 /// Everything that was written about a run, in order.

@@ -16,7 +16,7 @@ use super::documents::DocumentChange;
 use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::sqlite::{Remedy, Time};
-use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, sqlite};
+use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, marks, sqlite};
 use crate::chaos::{self, Point};
 use crate::disk;
 use crate::ports::Applied as DocumentApplied;
@@ -43,6 +43,8 @@ enum Command {
     Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
     Document(Box<DocumentChange>, Reply<DocumentApplied>),
     ReadBack(i64, Arc<SqliteHistory>, Reply<Vec<Entry>>),
+    Mark(Vec<i64>, Reply<()>),
+    Forgive(i64, Reply<()>),
     Flush(Reply<()>),
 }
 
@@ -51,7 +53,12 @@ impl Command {
         match self {
             Command::Append { run_id, .. } => Some(*run_id),
             // a run that has lost a record can still be read
-            Command::Accept(..) | Command::Document(..) | Command::ReadBack(..) | Command::Flush(_) => None,
+            Command::Accept(..)
+            | Command::Document(..)
+            | Command::ReadBack(..)
+            | Command::Mark(..)
+            | Command::Forgive(..)
+            | Command::Flush(_) => None,
         }
     }
 
@@ -65,8 +72,8 @@ enum Applied {
     Accept(Acceptance),
     Append(u64),
     Document(DocumentApplied),
-    ReadBack,
-    Flush,
+    /// Nothing that its caller has to be told.
+    Done,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -90,8 +97,13 @@ impl SqliteJournal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
         let mut connection = sqlite::open(path)?;
-        let clock =
-            sqlite::in_transaction(&mut connection, Clock::resume).map_err(|error| cannot(error.to_string()))?;
+        let clock = Clock::resume(&connection).map_err(|error| cannot(error.to_string()))?;
+        match sqlite::in_transaction(&mut connection, |db| marks::count_crashes(db).and_then(|()| clock.remember(db))) {
+            Ok(()) => {}
+            // a full disk keeps nobody from reading; the clock goes on from the start before
+            Err(error) if sqlite::remedy(&error) == Remedy::Wait => log::warn!("{}: {error}", path.display()),
+            Err(error) => return Err(cannot(error.to_string())),
+        }
         let (commands, queue) = channel();
         let healthy = Arc::new(AtomicBool::new(true));
         let seen_by_writer = Arc::clone(&healthy);
@@ -106,6 +118,17 @@ impl SqliteJournal {
     /// Changes a document of the embedded records.
     pub(super) fn change_document(&self, change: DocumentChange) -> Receipt<DocumentApplied> {
         self.send(|reply| Command::Document(Box::new(change), reply))
+    }
+
+    /// Writes down that these runs, and no others, are being recovered. At the next start of the process everything that is
+    /// still marked is counted as part of a crash.
+    pub fn mark_recovering(&self, runs: Vec<i64>) -> Receipt<()> {
+        self.send(|reply| Command::Mark(runs, reply))
+    }
+
+    /// Forgets in which crashes this run was being recovered: it has survived.
+    pub fn forgive(&self, run_id: i64) -> Receipt<()> {
+        self.send(|reply| Command::Forgive(run_id, reply))
     }
 
     /// Resolves when everything that was queued before is durable.
@@ -247,8 +270,9 @@ fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
         Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
         Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
         Command::Document(change, _) => change.apply(db).map(Applied::Document),
-        Command::ReadBack(..) => Ok(Applied::ReadBack),
-        Command::Flush(_) => Ok(Applied::Flush),
+        Command::Mark(runs, _) => marks::mark(db, runs).map(|()| Applied::Done),
+        Command::Forgive(run_id, _) => marks::forgive(db, *run_id).map(|()| Applied::Done),
+        Command::ReadBack(..) | Command::Flush(_) => Ok(Applied::Done),
     }
 }
 
@@ -258,18 +282,20 @@ fn acknowledge(command: Command, applied: Applied) {
         (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
         (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
         (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::ReadBack(run_id, history, reply), Applied::ReadBack) => read_back(run_id, history, reply),
-        (Command::Flush(reply), Applied::Flush) => tell(reply, Ok(())),
+        (Command::ReadBack(run_id, history, reply), Applied::Done) => read_back(run_id, history, reply),
+        (Command::Mark(_, reply) | Command::Forgive(_, reply) | Command::Flush(reply), Applied::Done) => {
+            tell(reply, Ok(()))
+        }
         (
             Command::Accept(..)
             | Command::Append { .. }
             | Command::Document(..)
             | Command::ReadBack(..)
+            | Command::Mark(..)
+            | Command::Forgive(..)
             | Command::Flush(_),
             _,
-        ) => {
-            log::error!("the journal's writer has mixed up its answers");
-        }
+        ) => log::error!("the journal's writer has mixed up its answers"),
     }
 }
 
@@ -279,7 +305,12 @@ fn pass_points(command: &Command) {
         Command::Accept(..) => chaos::at(Point::K1),
         Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
         Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
-        Command::Append { .. } | Command::Document(..) | Command::ReadBack(..) | Command::Flush(_) => {}
+        Command::Append { .. }
+        | Command::Document(..)
+        | Command::ReadBack(..)
+        | Command::Mark(..)
+        | Command::Forgive(..)
+        | Command::Flush(_) => {}
     }
 }
 
@@ -289,7 +320,7 @@ fn refuse(command: Command, error: &JournalError) {
         Command::Append { reply, .. } => tell(reply, Err(error.clone())),
         Command::Document(_, reply) => tell(reply, Err(error.clone())),
         Command::ReadBack(_, _, reply) => tell(reply, Err(error.clone())),
-        Command::Flush(reply) => tell(reply, Err(error.clone())),
+        Command::Mark(_, reply) | Command::Forgive(_, reply) | Command::Flush(reply) => tell(reply, Err(error.clone())),
     }
 }
 

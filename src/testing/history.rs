@@ -1,8 +1,11 @@
 //! The reading side of the journal in memory: what the API and recovery read of the real one.
 
+use std::ops::RangeInclusive;
+
 use super::MemoryJournal;
 use super::journal::{Run, State};
 use crate::playbook::Space;
+use crate::store::recovery::{StoredEntry, StoredRun};
 use crate::store::{Entry, Filter, History, JournalError, Record, RunSummary};
 
 impl History for MemoryJournal {
@@ -37,12 +40,36 @@ impl History for MemoryJournal {
         Ok(run.map(|run| run.submission.document.clone()))
     }
 
-    fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError> {
-        Ok(self.state().summaries().filter(|(_, run)| !run.settled).collect())
+    fn unsettled_runs(&self) -> Result<Vec<i64>, JournalError> {
+        Ok(self.unsettled())
+    }
+
+    fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError> {
+        let state = self.state();
+        let meant = |run: &RunSummary| !run.settled && keys.contains(&run.run_id);
+        state.summaries().filter(|(_, run)| meant(run)).map(|(space, run)| state.stored(space, run)).collect()
     }
 }
 
 impl State {
+    fn stored(&self, space: Space, run: RunSummary) -> Result<StoredRun, JournalError> {
+        let text = |error: serde_json::Error| JournalError::Read(error.to_string());
+        let store = |entry: Entry| {
+            let record = serde_json::to_string(&entry.record).map_err(text)?;
+            Ok(StoredEntry { seq: entry.seq, at: entry.at, tick: entry.tick, record })
+        };
+        Ok(StoredRun {
+            run_id: run.run_id,
+            space,
+            number: run.number,
+            reused_ids: serde_json::to_string(&run.reused_ids).map_err(text)?,
+            has_ended: run.finished_at.is_some(),
+            document: self.runs[run.run_id as usize - 1].submission.document.clone(),
+            entries: self.entries(run.run_id).into_iter().map(store).collect::<Result<_, _>>()?,
+            id: run.id,
+        })
+    }
+
     /// Every run, oldest first.
     fn summaries(&self) -> impl DoubleEndedIterator<Item = (Space, RunSummary)> {
         (1..)

@@ -180,7 +180,7 @@ async fn next_life(place: &Place, jobs: &ScriptedRunner, ids: &[&str]) -> Vec<St
     let journal = SqliteJournal::open(&place.file()).unwrap();
     let history = SqliteHistory::open(&place.file());
     let engine = EngineHandle::start_here(EngineLimits::default(), Arc::new(journal.clone()), Rc::new(jobs.clone()));
-    engine.resume(open_runs(&history, journal.tick()).unwrap());
+    engine.resume(open_runs(&history, journal.tick()).unwrap()).await;
     let mut states = Vec::new();
     for id in ids {
         if let Some(run) = history.find(orchestrator::playbook::Space::Analysis, id, None).unwrap() {

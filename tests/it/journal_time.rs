@@ -1,7 +1,7 @@
 //! The journal's own clock over restarts, with a wall clock that jumps, and data directories from before it had one.
 
-use orchestrator::store::recovery::open_runs;
-use orchestrator::store::{Journal, Millis, Record, SqliteHistory, SqliteJournal};
+use orchestrator::store::recovery::open_run;
+use orchestrator::store::{History, Journal, Millis, Record, SqliteHistory, SqliteJournal};
 use orchestrator::testing::graph_of;
 use rusqlite::Connection;
 
@@ -36,9 +36,10 @@ async fn accept(journal: &SqliteJournal) {
 /// The one open run's age when the journal is opened now.
 fn age(place: &Place) -> std::time::Duration {
     let journal = SqliteJournal::open(&place.file()).unwrap();
-    let open = open_runs(&SqliteHistory::open(&place.file()), journal.tick()).unwrap();
-    assert_eq!(open.len(), 1);
-    open[0].age
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!(history.unsettled_runs().unwrap(), [1]);
+    let stored = history.stored_runs(1..=1).unwrap();
+    open_run(&stored[0], journal.tick()).unwrap().age
 }
 
 #[actix::test]

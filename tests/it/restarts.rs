@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use orchestrator::engine::messages::Verb;
+use orchestrator::engine::messages::{SteerError, Verb};
 use orchestrator::engine::{EngineHandle, EngineLimits};
 use orchestrator::store::record::RunOutcome;
 use orchestrator::store::recovery::open_runs;
@@ -23,7 +23,7 @@ fn life<T>(
         freeze_time();
         let port: Arc<dyn Journal> = Arc::new(journal.clone());
         let engine = EngineHandle::start_here(limits, port, Rc::new(runner.clone()));
-        engine.resume(open_runs(journal, journal.tick()).unwrap());
+        engine.resume(open_runs(journal, journal.tick()).unwrap()).await;
         live(engine).await
     })
 }
@@ -96,4 +96,67 @@ fn what_a_service_is_at_work_on_gets_its_slot_before_anything_new() {
     life(&journal, &jobs, one_at_a_time(), async |_| actix::clock::sleep(secs(9)).await);
     assert_eq!(jobs.steps(), ["3", "2"]);
     assert_eq!(jobs.most_at_once(), 1);
+}
+
+#[test]
+fn what_is_asked_of_a_run_that_is_not_here_yet_has_its_effect_when_it_comes() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.every().never_returns();
+    life(&journal, &jobs, EngineLimits::default(), async |engine| {
+        for id in ["cancelled", "paused", "resumed", "unreadable"] {
+            submit(&engine, &graph_of("1 -> 2").id(id)).await;
+        }
+        quiet().await;
+    });
+    let port: Arc<dyn Journal> = Arc::new(journal.clone());
+    actix::System::new().block_on(async {
+        freeze_time();
+        let jobs = ScriptedRunner::new();
+        jobs.every().succeeds_after(secs(1));
+        let engine = EngineHandle::start_here(EngineLimits::default(), port, Rc::new(jobs.clone()));
+        engine.await_runs(vec![1, 2, 3, 4]);
+        let mut runs = open_runs(&journal, journal.tick()).unwrap();
+        for (run_id, verb) in [(1, Verb::Cancel), (2, Verb::Pause), (3, Verb::Pause), (3, Verb::Resume)] {
+            engine.steer(run_id, verb).await.unwrap();
+        }
+        runs.pop();
+        engine.resume(runs).await;
+        engine.open_gate(Vec::new());
+        actix::clock::sleep(secs(60)).await;
+        assert_eq!(journal.end_of(1).unwrap().outcome, RunOutcome::Cancelled);
+        assert_eq!(jobs.steps(), ["1", "1", "2"], "the paused run goes on with what had begun and begins nothing");
+        assert!(journal.end_of(2).is_none());
+        assert_eq!(journal.end_of(3).unwrap().outcome, RunOutcome::Succeeded);
+        assert_eq!(engine.steer(4, Verb::Cancel).await, Err(SteerError::Over), "nobody waits for it any more");
+    });
+}
+
+#[test]
+fn nothing_begins_before_every_run_has_named_its_slots() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("1").succeeds_after(secs(5));
+    jobs.step("3").never_returns();
+    let one_at_a_time = || slots(|slots| slots.total = 1);
+    life(&journal, &jobs, one_at_a_time(), async |engine| {
+        submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
+        submit(&engine, &graph_of("3:function").id("newer")).await;
+        actix::clock::sleep(secs(9)).await;
+    });
+    let port: Arc<dyn Journal> = Arc::new(journal.clone());
+    actix::System::new().block_on(async {
+        freeze_time();
+        let jobs = ScriptedRunner::new();
+        jobs.every().succeeds_after(secs(1));
+        let engine = EngineHandle::start_here(one_at_a_time(), port, Rc::new(jobs.clone()));
+        engine.await_runs(vec![1, 2]);
+        for run in open_runs(&journal, journal.tick()).unwrap() {
+            engine.resume(vec![run]).await;
+            quiet().await;
+        }
+        assert_eq!(jobs.steps(), ["3"], "a service is at work on it");
+        engine.open_gate(Vec::new());
+        actix::clock::sleep(secs(9)).await;
+        assert_eq!(jobs.steps(), ["3", "2"]);
+        assert_eq!(jobs.most_at_once(), 1);
+    });
 }

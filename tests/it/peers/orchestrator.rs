@@ -113,10 +113,44 @@ impl Orchestrator {
         self.process.end(limit)
     }
 
+    /// Kills it and starts it on the same data again and again while it crashes, until its log has this. Each life has one
+    /// more variable: the first one of `lives`, the second one and so on, the last one for ever. Answers how often it has
+    /// crashed.
+    pub(crate) fn crash_until_it_says(self, lives: &[(&str, &str)], mark: &str) -> (Self, usize) {
+        let (data, launch) = (Arc::clone(&self.data), self.launch.clone());
+        drop(self);
+        let mut last_words = String::new();
+        for crashes in 0..20 {
+            let (name, value) = lives[crashes.min(lives.len() - 1)];
+            let mut with = launch.clone();
+            with.variables.push((name.to_owned(), value.to_owned()));
+            let mut process = Self::begin(&data, &with);
+            let address = wait_for("the orchestrator crashes or says it", Duration::from_secs(20), || {
+                let (ended, said) = (process.ended(), process.said());
+                let address = said.contains(mark).then(|| address(&said)).flatten();
+                (ended.is_some() || address.is_some()).then_some(address)
+            });
+            if let Some(address) = address {
+                return (Self { process, server: Server { address }, data, launch }, crashes);
+            }
+            last_words = process.said();
+        }
+        panic!("it crashes for ever: {last_words}");
+    }
+
     fn launch(data: Arc<Folder>, launch: Launch) -> Self {
+        let mut process = Self::begin(&data, &launch);
+        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
+            assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
+            address(&process.said())
+        });
+        Self { process, server: Server { address }, data, launch }
+    }
+
+    fn begin(data: &Folder, launch: &Launch) -> Process {
         let shell = launch.most_files.map(|most| format!("ulimit -n {most}; exec \"$0\" \"$@\""));
         let program = if shell.is_some() { "/bin/sh" } else { BINARY };
-        let mut process = Process::start(Path::new(program), None, |command| {
+        Process::start(Path::new(program), None, |command| {
             if let Some(shell) = shell {
                 command.args(["-c", &shell, BINARY]);
             }
@@ -131,13 +165,7 @@ impl Orchestrator {
             }
             command.env("DATA_DIR", data.path().join("data")).env("TMPDIR", data.path());
             command.envs(launch.variables.iter().map(|(name, value)| (name, value)));
-        });
-        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
-            assert_eq!(process.ended(), None, "the orchestrator ended: {}", process.said());
-            let said = process.said();
-            after(&said, "listening on http://").or_else(|| after(&said, "orchestrator at http://"))
-        });
-        Self { process, server: Server { address }, data, launch }
+        })
     }
 
     /// The file with the journal and the embedded records.
@@ -186,6 +214,11 @@ impl Orchestrator {
             (run["state"] != "running" && run["settled"] == true).then_some(run)
         })
     }
+}
+
+/// Where it listens, as its log says.
+fn address(said: &str) -> Option<String> {
+    after(said, "listening on http://").or_else(|| after(said, "orchestrator at http://"))
 }
 
 /// The word after a mark in the log.

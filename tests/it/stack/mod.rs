@@ -10,6 +10,7 @@ mod faults;
 mod functions;
 mod kill_points;
 mod minio;
+mod poison;
 mod power;
 mod restart;
 mod samples;

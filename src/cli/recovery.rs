@@ -1,0 +1,282 @@
+//! Lets runs of earlier lives of the process go on, so that one that ends the process each time cannot keep the others
+//! from it.
+//!
+//! Runs are marked before they are touched and go on in batches. Whatever was marked when the process crashed goes on last
+//! and alone the next time; what was part of too many crashes does not go on but is ended as failed.
+//!
+//! Until all of them have named the slots that services are at work for, no job begins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::rt::time::{Instant, sleep};
+use tokio::sync::oneshot;
+
+use crate::engine::EngineHandle;
+use crate::metrics;
+use crate::ports::{FailureKind, JobFailure};
+use crate::store::record::{Cause, RunOutcome};
+use crate::store::recovery::{OpenRun, open_run, reported};
+use crate::store::{History, Journal, JournalError, Record, SqliteHistory, SqliteJournal};
+
+/// Runs that are marked together: a crash makes all of them suspects.
+const BATCH: usize = 100;
+
+/// A run that was part of so many crashes does not go on any more.
+const MOST_CRASHES: u32 = 3;
+
+/// How long a suspect must have lived before the next one's turn.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How long the door stays closed at most while runs are taken up again. Suspects are not waited for.
+const DOOR_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What happens to a run that was part of crashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Treatment {
+    /// It goes on, but alone.
+    Alone,
+    /// It is ended as failed, and that is told in the usual way.
+    EndAsFailed,
+    /// Even that has ended the process: it is ended, and nobody is told.
+    EndUntold,
+}
+
+/// In which order and how runs go on.
+#[derive(Debug, PartialEq, Eq)]
+struct Order {
+    usual: Vec<i64>,
+    suspects: Vec<(i64, Treatment)>,
+}
+
+impl Order {
+    /// Suspects come last, the less suspect ones first.
+    fn of(open: Vec<i64>, crashes: &BTreeMap<i64, u32>) -> Self {
+        let (mut suspects, usual): (Vec<_>, Vec<_>) = open.into_iter().partition(|run_id| crashes.contains_key(run_id));
+        suspects.sort_by_key(|run_id| crashes[run_id]);
+        let treat = |run_id: i64| match crashes[&run_id] {
+            ..MOST_CRASHES => (run_id, Treatment::Alone),
+            MOST_CRASHES => (run_id, Treatment::EndAsFailed),
+            _ => (run_id, Treatment::EndUntold),
+        };
+        Self { usual, suspects: suspects.into_iter().map(treat).collect() }
+    }
+}
+
+impl Order {
+    fn all(&self) -> impl Iterator<Item = i64> {
+        self.usual.iter().copied().chain(self.suspects.iter().map(|(run_id, _)| *run_id))
+    }
+}
+
+/// Runs being taken up again, on a thread of its own. Dropping it stops that; what has not gone on does so after the next
+/// start, and is not suspected of anything.
+pub(super) struct Recovery {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Closed when everything but the suspects has gone on.
+    usual_done: Receiver<()>,
+}
+
+impl Recovery {
+    /// Begins to take up every run of which something is left to be done.
+    ///
+    /// *Errors*: the list of runs cannot be read, or the thread cannot be started.
+    pub(super) fn start(
+        journal: SqliteJournal,
+        history: Arc<SqliteHistory>,
+        engine: EngineHandle,
+    ) -> Result<Self, JournalError> {
+        let open = history.unsettled_runs()?;
+        let order = Order::of(open, &history.crashes()?);
+        let (stop, stopped) = oneshot::channel();
+        let (usual_are_at_work, usual_done) = channel();
+        let work = Work { journal, history, engine };
+        let thread = std::thread::Builder::new()
+            .name("recovery".to_owned())
+            .spawn(move || work.run(order, usual_are_at_work, stopped))
+            .map_err(|error| JournalError::Read(error.to_string()))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), usual_done })
+    }
+
+    /// Waits, within limits, until everything but the suspects has gone on. Blocks.
+    pub(super) fn wait_for_usual(&self) {
+        if self.usual_done.recv_timeout(DOOR_PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            log::warn!("runs are still being taken up again; new ones are accepted from now on");
+        }
+    }
+}
+
+impl Drop for Recovery {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread that takes up runs again panicked");
+        }
+    }
+}
+
+/// What the thread works with.
+struct Work {
+    journal: SqliteJournal,
+    history: Arc<SqliteHistory>,
+    engine: EngineHandle,
+}
+
+impl Work {
+    fn run(self, order: Order, usual_are_at_work: Sender<()>, stopped: oneshot::Receiver<()>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return log::error!("no run goes on: {error}"),
+        };
+        self.engine.await_runs(order.all().collect());
+        runtime.block_on(async {
+            tokio::select! {
+                () = self.take_up(order, usual_are_at_work) => self.engine.open_gate(Vec::new()),
+                // the gate stays closed: the process is about to end
+                _ = stopped => {}
+            }
+        });
+        // in any case: a process that ends in order has not crashed
+        drop(self.journal.mark_recovering(Vec::new()));
+    }
+
+    async fn take_up(&self, order: Order, usual_are_at_work: Sender<()>) {
+        let Order { usual, suspects } = order;
+        let count = usual.len() + suspects.len();
+        if count == 0 {
+            return;
+        }
+        log::info!("{count} runs go on where they were");
+        let since = Instant::now();
+        for batch in usual.chunks(BATCH) {
+            self.mark(batch).await;
+            self.go_on(batch).await;
+        }
+        for (run_id, _) in suspects.iter().filter(|(_, treatment)| *treatment == Treatment::Alone) {
+            self.mark(&[*run_id]).await;
+            self.read(&[*run_id]).into_iter().for_each(|run| self.engine.keep_slots(run));
+        }
+        self.mark(&[]).await;
+        self.engine.open_gate(suspects.iter().map(|(run_id, _)| *run_id).collect());
+        drop(usual_are_at_work);
+        for (run_id, treatment) in suspects {
+            self.mark(&[run_id]).await;
+            self.treat(run_id, treatment).await;
+            sleep(MOMENT).await;
+            self.forgive(run_id).await;
+        }
+        log::info!("{count} runs have gone on within {} ms", since.elapsed().as_millis());
+    }
+
+    /// Without its mark a batch goes on all the same: that it goes on matters more than what it may do.
+    async fn mark(&self, runs: &[i64]) {
+        if let Err(error) = self.journal.mark_recovering(runs.to_vec()).await {
+            log::error!("runs go on unmarked: {error}");
+        }
+    }
+
+    async fn forgive(&self, run_id: i64) {
+        if let Err(error) = self.journal.forgive(run_id).await {
+            log::error!("run={run_id}: its crashes are not forgotten: {error}");
+        }
+    }
+
+    async fn treat(&self, run_id: i64, treatment: Treatment) {
+        let ended = match treatment {
+            Treatment::Alone => {
+                log::warn!("run={run_id}: the process has crashed while it was recovered; it goes on alone");
+                Ok(())
+            }
+            Treatment::EndAsFailed => {
+                log::error!("run={run_id}: quarantined");
+                self.end(run_id, treatment).await
+            }
+            Treatment::EndUntold => {
+                log::error!("run={run_id}: settled without telling anybody: that has crashed the process, too");
+                match self.end(run_id, treatment).await {
+                    Ok(()) => self.journal.append(run_id, Record::Settled).await.map(drop),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match ended {
+            Ok(()) if treatment == Treatment::EndUntold => {}
+            Ok(()) => self.go_on(&[run_id]).await,
+            Err(error) => log::error!("run={run_id}: it cannot be ended: {error}"),
+        }
+    }
+
+    /// Ends a run as failed, if it has not ended. What its services are at work on is left to them, which its user can
+    /// see; a run that crashes the process even here is ended without looking at its jobs.
+    async fn end(&self, run_id: i64, treatment: Treatment) -> Result<(), JournalError> {
+        let stored = self.history.stored_runs(run_id..=run_id)?;
+        let Some(run) = stored.first().filter(|run| !run.has_ended) else { return Ok(()) };
+        if treatment == Treatment::EndAsFailed
+            && let Some(open) = reported(run, open_run(run, self.journal.tick()))
+        {
+            let jobs = open.progress.jobs.iter().enumerate();
+            for (job, known) in jobs.filter(|(_, known)| known.may_be_at_work()) {
+                let left_alone = Record::JobCancelled { job, attempt: known.attempt, may_still_run: true };
+                drop(self.journal.append(run_id, left_alone));
+            }
+        }
+        let now = self.journal.tick();
+        let accepted = run.entries.first().map_or(now, |entry| entry.tick);
+        let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, quarantine_notice());
+        let record = Record::AnalysisFinished {
+            outcome: RunOutcome::Failed,
+            cause: Some(Cause { step: None, failure }),
+            elapsed_ms: now - accepted,
+        };
+        self.journal.append(run_id, record).await?;
+        metrics::quarantined();
+        metrics::analysis_ended(RunOutcome::Failed.into());
+        Ok(())
+    }
+
+    /// Lets these runs go on; resolves when their actors exist.
+    async fn go_on(&self, runs: &[i64]) {
+        self.engine.resume(self.read(runs)).await;
+    }
+
+    /// What can be read of these runs. The others must not keep them from going on.
+    fn read(&self, runs: &[i64]) -> Vec<OpenRun> {
+        let (Some(&first), Some(&last)) = (runs.first(), runs.last()) else { return Vec::new() };
+        let stored = self.history.stored_runs(first..=last).unwrap_or_else(|error| {
+            log::error!("runs {first} to {last} cannot go on: {error}");
+            Vec::new()
+        });
+        let now = self.journal.tick();
+        let meant = stored.iter().filter(|run| runs.binary_search(&run.run_id).is_ok());
+        meant.filter_map(|run| reported(run, open_run(run, now))).collect()
+    }
+}
+
+/// What its user is told.
+fn quarantine_notice() -> String {
+    format!(
+        "The orchestrator crashed {MOST_CRASHES} times in a row while it took this analysis up again, so it was quarantined: \
+         it has ended so that the others can go on. Rerun it; if that fails in the same way, report it with its playbook"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_were_part_of_crashes_come_last_and_the_less_suspect_ones_first() {
+        let crashes = BTreeMap::from([(2, 4), (3, 1), (5, 3), (6, 2), (9, 1)]);
+        let order = Order::of((1..=6).collect(), &crashes);
+        assert_eq!(order.usual, [1, 4]);
+        let expected =
+            [(3, Treatment::Alone), (6, Treatment::Alone), (5, Treatment::EndAsFailed), (2, Treatment::EndUntold)];
+        assert_eq!(order.suspects, expected);
+    }
+}
