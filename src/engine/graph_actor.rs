@@ -18,7 +18,7 @@ use super::outbox::Outbox;
 use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
-use crate::graph::liveness::Vitals;
+use crate::graph::liveness::Looks;
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
 use crate::metrics;
@@ -79,9 +79,7 @@ pub struct GraphActor {
     pub(super) stops_as: RunOutcome,
     pub(super) finished: bool,
     pub(super) sweep: Duration,
-    pub(super) last_look: Vitals,
-    /// How many jobs were open when the run last went on from the journal, unless it was well since.
-    pub(super) healed_with: Option<usize>,
+    pub(super) looks: Looks,
 }
 
 impl GraphActor {
@@ -105,8 +103,7 @@ impl GraphActor {
             stops_as: RunOutcome::Stopped,
             finished: false,
             sweep,
-            last_look: Vitals::default(),
-            healed_with: None,
+            looks: Looks::default(),
             run,
             journal,
             supervisor,
