@@ -19,7 +19,7 @@ use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
 use crate::chaos::{self, Dose};
-use crate::graph::liveness::Vitals;
+use crate::graph::liveness::Looks;
 use crate::graph::progress::{GraphAction, GraphProgress, JobEnd};
 use crate::graph::{JobGraph, JobIndex};
 use crate::metrics;
@@ -80,9 +80,7 @@ pub struct GraphActor {
     pub(super) stops_as: RunOutcome,
     pub(super) finished: bool,
     pub(super) sweep: Duration,
-    pub(super) last_look: Vitals,
-    /// How many jobs were open when the run last went on from the journal, unless it was well since.
-    pub(super) healed_with: Option<usize>,
+    pub(super) looks: Looks,
 }
 
 impl GraphActor {
@@ -106,8 +104,7 @@ impl GraphActor {
             stops_as: RunOutcome::Stopped,
             finished: false,
             sweep,
-            last_look: Vitals::default(),
-            healed_with: None,
+            looks: Looks::default(),
             run,
             journal,
             supervisor,

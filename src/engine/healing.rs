@@ -9,11 +9,11 @@ use super::decisions::said_to;
 use super::graph_actor::GraphActor;
 use super::messages::{InputReady, Nudge, SlotReleased, StopJob, Ticket};
 use crate::graph::JobIndex;
-use crate::graph::liveness::{Diagnosis, Vitals, diagnose, missing_edge};
+use crate::graph::liveness::{Diagnosis, Vitals, missing_edge};
 use crate::graph::progress::{JobEnd, JobState};
 use crate::metrics;
 use crate::ports::{FailureKind, JobFailure};
-use crate::store::{Entry, Record, RunProgress};
+use crate::store::{Record, RunProgress};
 
 impl GraphActor {
     /// One look. A journal that cannot be written explains every stillness.
@@ -23,15 +23,12 @@ impl GraphActor {
             return;
         }
         let now = context.traffic.vitals(context.paused.get(), self.progress.open());
-        let diagnosis = diagnose(self.last_look, now);
-        self.last_look = now;
+        let diagnosis = self.looks.look(now);
         if now.at_gate > 0 {
             self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
         }
-        match diagnosis {
-            Diagnosis::Alive => self.healed_with = None,
-            Diagnosis::Stuck if self.healed_with == Some(now.open) => self.give_up(ctx),
-            Diagnosis::MessagesLost | Diagnosis::Stuck => self.heal(diagnosis, now, ctx),
+        if let Some(diagnosis) = diagnosis {
+            self.heal(diagnosis, now, ctx);
         }
     }
 
@@ -45,23 +42,21 @@ impl GraphActor {
         // whoever is gone by now has written its end down before, if it writes one
         let gone: HashSet<JobIndex> = (0..self.graph.len()).filter(|job| self.is_gone(*job)).collect();
         let read = self.journal.read_back(run_id).into_actor(self);
-        ctx.spawn(read.map(move |entries, graph, ctx| match entries {
-            Ok(entries) => graph.go_on_from(&entries, &gone, ctx),
-            Err(error) => log::error!("{prefix}: {error}"),
+        ctx.spawn(read.map(move |entries, graph, ctx| {
+            match entries.and_then(|entries| RunProgress::fold(graph.graph.len(), &entries)) {
+                _ if graph.finished => {}
+                Ok(known) => graph.go_on_from(&known, &gone, ctx),
+                Err(error) => {
+                    graph.looks.could_not_read();
+                    log::error!("{prefix}: {error}");
+                }
+            }
         }));
     }
 
-    fn go_on_from(&mut self, entries: &[Entry], gone: &HashSet<JobIndex>, ctx: &mut Context<Self>) {
-        if self.finished {
-            return;
-        }
-        let known = match RunProgress::fold(self.graph.len(), entries) {
-            Ok(known) => known,
-            Err(error) => return log::error!("{}: {error}", self.run.log_prefix()),
-        };
-        if let Some(context) = &self.context {
-            context.traffic.gives_up_what_is_on_its_way();
-        }
+    fn go_on_from(&mut self, known: &RunProgress, gone: &HashSet<JobIndex>, ctx: &mut Context<Self>) {
+        let Some(context) = self.context.clone() else { return };
+        context.traffic.gives_up_what_is_on_its_way();
         for &job in &known.ended {
             self.free_slot(job);
             if self.is_open(job) {
@@ -70,19 +65,22 @@ impl GraphActor {
                 self.act_on(actions, ctx);
             }
         }
-        self.healed_with = Some(self.progress.open());
-        for job in 0..self.graph.len() {
-            if self.finished || !self.is_open(job) {
-                continue;
-            }
-            if gone.contains(&job) {
+        for &job in gone {
+            if self.is_open(job) {
                 // the one end that is not written down: a skip under the stop policy
                 self.nodes[job] = None;
                 let actions = self.progress.on_job_finished(job, JobEnd::Skipped);
                 self.act_on(actions, ctx);
-            } else {
-                self.remind(job, &known);
             }
+        }
+        if self.finished {
+            return;
+        }
+        if !self.looks.heals(context.traffic.vitals(context.paused.get(), self.progress.open())) {
+            return self.give_up(ctx);
+        }
+        for job in (0..self.graph.len()).filter(|job| self.is_open(*job)) {
+            self.remind(job, known);
         }
     }
 

@@ -91,10 +91,12 @@ impl GraphActor {
         let attempt = known.attempt;
         let starts = starts_of(known, attempt);
         let may_have_started = !starts.is_empty();
-        let runner = Rc::clone(&context.runner);
+        let (context, runner) = (Rc::clone(context), Rc::clone(&context.runner));
+        context.traffic.begins_to_tell();
         let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };
         let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
         ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
+            context.traffic.has_told();
             let may_still_run = may_have_started && !stopped.unwrap_or(false);
             drop(graph.journal.append(graph.run.run_id, Record::JobCancelled { job, attempt, may_still_run }));
             let actions = graph.progress.on_job_finished(job, JobEnd::Cancelled);

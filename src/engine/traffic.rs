@@ -50,6 +50,16 @@ impl Traffic {
         is
     }
 
+    /// A service is being told about a job that has no node.
+    pub fn begins_to_tell(&self) {
+        self.busy.set(self.busy.get() + 1);
+    }
+
+    /// It has been told.
+    pub fn has_told(&self) {
+        self.busy.set(self.busy.get() - 1);
+    }
+
     /// What is under way, with what the graph knows by itself.
     pub fn vitals(&self, paused: bool, open: usize) -> Vitals {
         let (sent, received) = (self.sent.get(), self.received.get());

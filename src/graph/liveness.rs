@@ -25,7 +25,7 @@ pub struct Vitals {
 }
 
 /// What the vitals mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Diagnosis {
     /// Something is under way.
     Alive,
@@ -50,6 +50,45 @@ pub fn diagnose(before: Vitals, now: Vitals) -> Diagnosis {
         return Diagnosis::Alive;
     }
     if now.busy > 0 || now.at_gate > 0 || now.paused { Diagnosis::Alive } else { Diagnosis::Stuck }
+}
+
+/// What a run remembers of the looks at its vitals.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Looks {
+    last: Vitals,
+    /// Why the journal is being read back, while it is.
+    healing: Option<Diagnosis>,
+    /// Jobs that were open when the run last went on from its journal, unless it was well since.
+    healed_with: Option<usize>,
+}
+
+impl Looks {
+    /// One look. Answers a diagnosis when the run has to go on from its journal; while it is being read there is none.
+    pub fn look(&mut self, now: Vitals) -> Option<Diagnosis> {
+        let diagnosis = diagnose(std::mem::replace(&mut self.last, now), now);
+        if self.healing.is_some() {
+            return None;
+        }
+        if diagnosis == Diagnosis::Alive {
+            self.healed_with = None;
+            return None;
+        }
+        self.healing = Some(diagnosis);
+        Some(diagnosis)
+    }
+
+    /// The journal was read back, and every end that it knows was heard. False when that has brought nothing, for the
+    /// second time: nothing ever will.
+    pub fn heals(&mut self, now: Vitals) -> bool {
+        let was_stuck = self.healing.take() == Some(Diagnosis::Stuck);
+        let before = self.healed_with.replace(now.open);
+        !(was_stuck && before == Some(now.open) && diagnose(now, now) == Diagnosis::Stuck)
+    }
+
+    /// The journal could not be read back: the next look asks again.
+    pub fn could_not_read(&mut self) {
+        self.healing = None;
+    }
 }
 
 /// The first edge that should have spoken and whose job waits all the same: from a job that has ended to one that has not.
@@ -90,6 +129,33 @@ mod tests {
     #[test]
     fn stuck_is_when_nothing_is_left_that_could_happen() {
         assert_eq!(diagnose(vitals(5, 5, 0), vitals(5, 5, 0)), Diagnosis::Stuck);
+    }
+
+    #[test]
+    fn a_run_is_given_up_when_its_journal_has_not_helped_twice() {
+        let (mut looks, idle) = (Looks::default(), vitals(5, 5, 0));
+        assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
+        assert_eq!(looks.look(idle), None, "the journal is being read");
+        assert!(looks.heals(idle));
+        assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
+        assert!(looks.heals(Vitals { open: 1, ..idle }), "it has brought something");
+        assert_eq!(looks.look(Vitals { open: 1, ..idle }), Some(Diagnosis::Stuck));
+        assert!(looks.heals(Vitals { open: 1, busy: 1, ..idle }), "something has begun meanwhile");
+        assert_eq!(looks.look(Vitals { open: 1, ..idle }), Some(Diagnosis::Stuck));
+        assert!(!looks.heals(Vitals { open: 1, ..idle }));
+    }
+
+    #[test]
+    fn a_run_that_was_well_since_is_not_given_up() {
+        let (mut looks, idle) = (Looks::default(), vitals(5, 5, 0));
+        for _ in 0..3 {
+            assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
+            assert!(looks.heals(idle));
+            assert_eq!(looks.look(vitals(5, 5, 1)), None);
+        }
+        assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
+        looks.could_not_read();
+        assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
     }
 
     #[test]

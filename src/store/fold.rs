@@ -40,6 +40,8 @@ pub struct RunProgress {
     pub delivered: Delivered,
     /// Whether nothing is left to be done.
     pub settled: bool,
+    /// Number of the last entry that all this says.
+    pub upto: u64,
 }
 
 /// Something odd that failed nothing.
@@ -90,6 +92,7 @@ impl RunProgress {
             warnings: Vec::new(),
             delivered: Delivered::default(),
             settled: false,
+            upto: 0,
         }
     }
 
@@ -109,8 +112,13 @@ impl RunProgress {
         Ok(progress)
     }
 
-    /// Applies one entry. Applying it again changes nothing; terminal jobs stay as they are.
+    /// Applies one entry. Entries come in the order of their numbers: one that is applied already changes nothing, nor
+    /// does any that is older. Terminal jobs stay as they are. An entry numbered 0 is no journal's yet and always counts.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        if (1..=self.upto).contains(&entry.seq) {
+            return Ok(());
+        }
+        self.upto = self.upto.max(entry.seq);
         match &entry.record {
             Record::Accepted | Record::Queued | Record::Begun => {}
             Record::Rerun { of, reused } => {

@@ -250,7 +250,7 @@ pub enum RunOutcome {
 
 impl RunOutcome {
     /// Every one.
-    pub const ALL: [Self; 3] = [RunOutcome::Succeeded, RunOutcome::Failed, RunOutcome::Stopped];
+    pub const ALL: [Self; 4] = [RunOutcome::Succeeded, RunOutcome::Failed, RunOutcome::Cancelled, RunOutcome::Stopped];
 
     /// The outcome of a word, `None` for states of runs that have not ended.
     pub fn parse(word: &str) -> Option<Self> {

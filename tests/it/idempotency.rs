@@ -48,6 +48,12 @@ async fn the_rules_hold(journal: Arc<dyn Journal>) {
     let stranger = graph_of("1 -> 2").id("c").tenant("somebody");
     assert!(matches!(accept(under(Some("k"), &stranger)).await, Acceptance::New { .. }), "keys belong to tenants");
     assert_eq!(accept(under(Some("k"), &document)).await, ended(RunOutcome::Failed));
+    for (run_id, outcome) in (5..).zip(RunOutcome::ALL) {
+        let (document, key) = (graph_of("1 -> 2").id(outcome.as_str()), outcome.as_str());
+        assert!(matches!(accept(under(Some(key), &document)).await, Acceptance::New { .. }));
+        end(journal.as_ref(), run_id, outcome).await;
+        assert_eq!(accept(under(Some(key), &document)).await, Acceptance::Ended { run_id, number: 1, outcome });
+    }
 }
 
 #[actix::test]

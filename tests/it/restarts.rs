@@ -3,11 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use orchestrator::engine::messages::{SteerError, Verb};
 use orchestrator::engine::{EngineHandle, EngineLimits};
+use orchestrator::ports::{
+    CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice, RunSpec,
+};
 use orchestrator::store::record::RunOutcome;
 use orchestrator::store::recovery::open_runs;
-use orchestrator::store::{Journal, Record};
+use orchestrator::store::{JobPhase, Journal, Record};
 use orchestrator::testing::{End, MemoryJournal, ScriptedRunner, Sketch, freeze_time, graph_of, quiet};
 
 use crate::{secs, slots};
@@ -15,7 +20,7 @@ use crate::{secs, slots};
 /// One life on this journal: open runs go on, then `live` happens.
 fn life<T>(
     journal: &MemoryJournal,
-    runner: &ScriptedRunner,
+    runner: &(impl JobRunner + Clone + 'static),
     limits: EngineLimits,
     live: impl AsyncFnOnce(EngineHandle) -> T,
 ) -> T {
@@ -77,6 +82,50 @@ fn a_run_that_was_cancelled_has_not_succeeded_after_a_restart() {
         quiet().await;
     });
     assert_eq!(end.outcome, RunOutcome::Cancelled);
+}
+
+/// Scripted jobs whose services take their time to hear that they are not wanted any more.
+#[derive(Clone)]
+struct SlowToStop(ScriptedRunner);
+
+impl JobRunner for SlowToStop {
+    fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>> {
+        self.0.run(call)
+    }
+
+    fn cancel(&self, _: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
+        actix::clock::sleep(secs(600)).map(|()| true).boxed_local()
+    }
+
+    fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {
+        self.0.follow_ups(run, milestone)
+    }
+
+    fn deliver(&self, run: Rc<RunSpec>, number: u32, delivery: Delivery) -> LocalBoxFuture<'static, DeliveryResult> {
+        self.0.deliver(run, number, delivery)
+    }
+
+    fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) -> LocalBoxFuture<'static, ()> {
+        self.0.announce_refusal(analysis, notices)
+    }
+}
+
+#[test]
+fn a_run_is_not_stuck_while_a_service_is_told_of_what_an_earlier_life_began() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("1").never_returns();
+    life(&journal, &jobs, EngineLimits::default(), async |engine| {
+        submit(&engine, &graph_of("1:function -> 2")).await;
+        quiet().await;
+        journal.append(1, Record::CancelAsked).await.unwrap();
+    });
+    life(&journal, &SlowToStop(ScriptedRunner::new()), EngineLimits::default(), async |_| {
+        actix::clock::sleep(secs(700)).await;
+    });
+    let run = journal.progress(1, 2);
+    assert_eq!(run.finished.as_ref().map(|end| end.outcome), Some(RunOutcome::Cancelled));
+    assert_eq!(run.warnings, [], "nobody has thought it stuck");
+    assert_eq!((run.jobs[0].phase, run.jobs[0].may_still_run), (JobPhase::Cancelled, false));
 }
 
 #[test]

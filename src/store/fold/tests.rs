@@ -42,6 +42,16 @@ fn folding_everything_twice_changes_nothing() {
 }
 
 #[test]
+fn an_entry_counts_once_however_often_it_comes() {
+    let warning = Record::Warning { job: None, code: "odd".into(), text: "odd".into() };
+    let all = entries(vec![Record::Accepted, Record::PauseAsked, Record::ResumeAsked, warning, Record::PauseAsked]);
+    let once = RunProgress::fold(1, &all).expect("valid records");
+    let twice = RunProgress::fold(1, &[all.clone(), all].concat()).expect("valid records");
+    assert_eq!((once.warnings.len(), once.paused_before, once.upto), (1, Duration::from_millis(1), 5));
+    assert_eq!(once, twice);
+}
+
+#[test]
 fn a_start_under_the_same_id_in_the_next_attempt_is_an_intent_of_its_own() {
     let spark = |attempt: u32| Record::JobStarting {
         job: 0,
