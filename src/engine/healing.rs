@@ -23,16 +23,26 @@ impl GraphActor {
             return;
         }
         let now = context.traffic.vitals(context.paused.get(), self.progress.open());
-        let diagnosis = diagnose(self.last_look, now);
+        // a pause that is over for the run and not for a job: the order to go on has been lost, or is on its way
+        let holds_on = context.traffic.holds() && !now.paused;
+        let diagnosis = if holds_on { Diagnosis::Alive } else { diagnose(self.last_look, now) };
         self.last_look = now;
-        if now.at_gate > 0 {
+        if now.at_gate > 0 || holds_on {
             self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
         }
+        self.repeat_stops();
         match diagnosis {
             Diagnosis::Alive => self.healed_with = None,
             Diagnosis::Stuck if self.healed_with == Some(now.open) => self.give_up(ctx),
             Diagnosis::MessagesLost | Diagnosis::Stuck => self.heal(diagnosis, now, ctx),
         }
+    }
+
+    /// Orders to stop may have been lost, too; a node that has heard one does nothing at the second.
+    fn repeat_stops(&self) {
+        let stopping = |job: &JobIndex| self.progress.state(*job) == Some(JobState::Stopping);
+        let nodes = (0..self.graph.len()).filter(stopping).filter_map(|job| self.nodes[job].as_ref());
+        nodes.for_each(|node| node.do_send(StopJob));
     }
 
     /// Reads back what is durable, and lets everybody know what they have missed.

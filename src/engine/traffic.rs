@@ -12,6 +12,7 @@ pub struct Traffic {
     received: Cell<u64>,
     busy: Cell<u32>,
     at_gate: Cell<u32>,
+    held: Cell<u32>,
 }
 
 /// What a node has been counted as.
@@ -19,6 +20,7 @@ pub struct Traffic {
 pub struct CountedAs {
     busy: bool,
     at_gate: bool,
+    held: bool,
 }
 
 impl Traffic {
@@ -44,10 +46,17 @@ impl Traffic {
 
     /// Counts a node as what it is now instead of what it was.
     pub fn recount(&self, was: CountedAs, state: &NodeState) -> CountedAs {
-        let is = CountedAs { busy: state.is_busy(), at_gate: state.stage() == Stage::AtGate };
+        let stage = state.stage();
+        let is = CountedAs { busy: state.is_busy(), at_gate: stage == Stage::AtGate, held: stage == Stage::Held };
         adjust(&self.busy, was.busy, is.busy);
         adjust(&self.at_gate, was.at_gate, is.at_gate);
+        adjust(&self.held, was.held, is.held);
         is
+    }
+
+    /// Whether a job could start but for a pause.
+    pub fn holds(&self) -> bool {
+        self.held.get() > 0
     }
 
     /// What is under way, with what the graph knows by itself.
