@@ -26,8 +26,6 @@ pub struct OpenRun {
     pub progress: RunProgress,
     /// How long ago it was accepted, on the journal's own clock.
     pub age: Duration,
-    /// When all this was so, by the journal's clock.
-    pub now: Millis,
 }
 
 /// Every run of which something is left to be done, oldest first. A run that cannot be read is reported and left out: it
@@ -51,7 +49,7 @@ fn open_run(history: &dyn History, space: Space, run: RunSummary, now: Millis) -
     let entries = history.entries(run.run_id)?;
     let progress = RunProgress::fold(plan.graph.len(), &entries)?;
     let age = age(&entries, now);
-    Ok(OpenRun { run_id: run.run_id, number: run.number, plan, reused_ids: run.reused_ids, progress, age, now })
+    Ok(OpenRun { run_id: run.run_id, number: run.number, plan, reused_ids: run.reused_ids, progress, age })
 }
 
 /// What has passed since a run was accepted.
