@@ -15,7 +15,7 @@ use orchestrator::jobs::{JobPorts, JobSettings, PlatformJobs};
 use orchestrator::playbook::TenantId;
 use orchestrator::ports::{
     Announcements, Applied, CallError, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone,
-    Notice, ObjectStore, RecordChange, Records, RunSpec, SparkJob, SparkSubmitter, StoreError,
+    Notice, ObjectStore, RecordChange, Records, RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
 };
 use orchestrator::store::SqliteJournal;
 use orchestrator::testing::Sketch;
@@ -63,7 +63,14 @@ impl Announcements for Nothing {
 }
 
 impl SparkSubmitter for Nothing {
-    fn submit(&self, _: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Box<dyn SparkConnection>, CallError>> {
+        let connection: Box<dyn SparkConnection> = Box::new(Nothing);
+        ready(Ok(connection)).boxed_local()
+    }
+}
+
+impl SparkConnection for Nothing {
+    fn submit(self: Box<Self>, _: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
         ready(Ok(String::new())).boxed_local()
     }
 }

@@ -1,5 +1,6 @@
 //! The Spark component: one framed JSON message over TCP, one reply when Spark has finished (contract section 4.4).
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use super::address::Address;
 use super::secret::Secret;
 use crate::chaos::{self, Point};
-use crate::ports::{CallError, SparkJob, SparkSubmitter};
+use crate::ports::{CallError, SparkConnection, SparkJob, SparkSubmitter};
 
 /// Bytes of the header: the payload's length in decimal, padded with spaces.
 const HEADER_BYTES: usize = 64;
@@ -38,22 +39,48 @@ pub struct SparkSettings {
 
 /// The component behind a socket.
 pub struct SparkComponent {
-    settings: SparkSettings,
+    settings: Rc<SparkSettings>,
 }
 
 impl SparkComponent {
     /// A client of the component.
     pub fn new(settings: SparkSettings) -> Self {
-        Self { settings }
+        Self { settings: Rc::new(settings) }
     }
 }
 
 impl SparkSubmitter for SparkComponent {
-    fn submit(&self, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
-        let frame = frame(&payload(&self.settings, job));
-        let (address, limit) = (self.settings.address.clone(), self.settings.connect);
-        async move { exchange(&address, limit, &frame).await }.boxed_local()
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Box<dyn SparkConnection>, CallError>> {
+        let settings = Rc::clone(&self.settings);
+        async move {
+            let stream = connect(&settings).await?;
+            Ok(Box::new(Connection { settings, stream }) as Box<dyn SparkConnection>)
+        }
+        .boxed_local()
     }
+}
+
+/// One connection.
+struct Connection {
+    settings: Rc<SparkSettings>,
+    stream: TcpStream,
+}
+
+impl SparkConnection for Connection {
+    fn submit(self: Box<Self>, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
+        let frame = frame(&payload(&self.settings, job));
+        let to = self.settings.address.to_string();
+        async move { exchange(self.stream, to, &frame).await }.boxed_local()
+    }
+}
+
+async fn connect(settings: &SparkSettings) -> Result<TcpStream, CallError> {
+    let SparkSettings { address, connect, .. } = settings;
+    let not_connected = |why: String| CallError::NotConnected { to: address.to_string(), why };
+    actix::clock::timeout(*connect, TcpStream::connect((address.host.as_str(), address.port)))
+        .await
+        .map_err(|_| not_connected("timed out".to_owned()))?
+        .map_err(|error| not_connected(error.to_string()))
 }
 
 /// Header and payload in one piece: the known server reads each with a single receive.
@@ -90,15 +117,8 @@ fn payload(settings: &SparkSettings, job: &SparkJob) -> String {
 }
 
 /// Sends the frame and reads one reply; never half-closes, because the known server would stop reading.
-async fn exchange(address: &Address, limit: Duration, frame: &[u8]) -> Result<String, CallError> {
-    let to = address.to_string();
-    let not_connected = |why: String| CallError::NotConnected { to: to.clone(), why };
+async fn exchange(mut stream: TcpStream, to: String, frame: &[u8]) -> Result<String, CallError> {
     let no_answer = |why: String| CallError::NoAnswer { to: to.clone(), why };
-    let connecting = TcpStream::connect((address.host.as_str(), address.port));
-    let mut stream = actix::clock::timeout(limit, connecting)
-        .await
-        .map_err(|_| not_connected("timed out".to_owned()))?
-        .map_err(|error| not_connected(error.to_string()))?;
     if chaos::due(Point::K15a) {
         stream.write_all(&frame[..HEADER_BYTES]).await.map_err(|error| no_answer(error.to_string()))?;
         chaos::die();

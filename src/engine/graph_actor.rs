@@ -35,7 +35,7 @@ pub struct GraphSetup {
     pub graph: JobGraph,
     /// What the journal knows of the run: [`RunProgress::nothing`] in its first life.
     pub before: RunProgress,
-    /// When the journal knew that, by its own clock.
+    /// When the run begins, by the journal's clock.
     pub before_at: Millis,
     /// Does the jobs.
     pub runner: Rc<dyn JobRunner>,
@@ -128,6 +128,7 @@ impl GraphActor {
         while let Some(action) = to_do.pop_front() {
             match action {
                 GraphAction::StopJob(job) => match &self.nodes[job] {
+                    Some(_) if chaos::drops_messages() => {}
                     Some(node) => node.do_send(StopJob),
                     // not spawned yet: it never will be, so nobody else can say its final word
                     None => {

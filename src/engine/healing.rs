@@ -24,12 +24,20 @@ impl GraphActor {
         }
         let now = context.traffic.vitals(context.paused.get(), self.progress.open());
         let diagnosis = self.looks.look(now);
-        if now.at_gate > 0 {
+        if now.at_gate > 0 || now.waits_for_resume() {
             self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
         }
+        self.repeat_stops();
         if let Some(diagnosis) = diagnosis {
             self.heal(diagnosis, now, ctx);
         }
+    }
+
+    /// Orders to stop may have been lost, too; a node that has heard one does nothing at the second.
+    fn repeat_stops(&self) {
+        let stopping = |job: &JobIndex| self.progress.state(*job) == Some(JobState::Stopping);
+        let nodes = (0..self.graph.len()).filter(stopping).filter_map(|job| self.nodes[job].as_ref());
+        nodes.for_each(|node| node.do_send(StopJob));
     }
 
     /// Reads back what is durable, and lets everybody know what they have missed.

@@ -185,7 +185,8 @@ pub struct StopJob;
 #[rtype(result = "()")]
 pub struct ResumeJob;
 
-/// The graph tells a node at each sweep to ask again for the slot that it stands in line for, if it does.
+/// The graph tells a node at each sweep to ask again for the slot that it stands in line for, if it does, and to go on if
+/// it is held although its run is not paused.
 #[derive(Message, Debug, Clone, Copy)]
 #[rtype(result = "()")]
 pub struct Nudge;

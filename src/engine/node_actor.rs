@@ -338,10 +338,15 @@ impl Handler<ResumeJob> for NodeActor {
 impl Handler<Nudge> for NodeActor {
     type Result = ();
 
-    /// Asking twice is harmless, and an answer that was lost comes again.
+    /// Asking twice is harmless, and an answer that was lost comes again. So does the end of a pause.
     fn handle(&mut self, _: Nudge, ctx: &mut Self::Context) {
-        if self.state.stage() == Stage::AtGate {
-            self.ask_for_slot(ctx);
+        match self.state.stage() {
+            Stage::AtGate => self.ask_for_slot(ctx),
+            Stage::Held if !self.context.paused.get() => {
+                let step = self.state.on_resumed();
+                self.act_on(step, None, ctx);
+            }
+            _ => {}
         }
     }
 }

@@ -81,7 +81,7 @@ impl AnalysisSupervisor {
 
     fn resume(&mut self, run: OpenRun, ctx: &mut Context<Self>) {
         chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age, now } = run;
+        let OpenRun { run_id, number, plan, reused_ids, progress, age } = run;
         let playbook = Arc::new(plan.playbook);
         log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
         self.open += 1;
@@ -92,7 +92,7 @@ impl AnalysisSupervisor {
         let here = Instant::now();
         let accepted = here.checked_sub(age).unwrap_or(here);
         let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress, before_at: now }, ctx);
+        self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
         for verb in asked {
             // it may have been read back before it was asked; one that is over has nothing to steer
             if let Err(error) = self.steer(run_id, verb, ctx) {

@@ -11,6 +11,7 @@ use super::decisions::{begun_before, starts_of};
 use super::graph_actor::GraphActor;
 use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
 use super::supervisor::AnalysisSupervisor;
+use crate::chaos;
 use crate::graph::JobIndex;
 use crate::graph::progress::JobEnd;
 use crate::ports::{CancelledAttempt, FailureKind, JobFailure};
@@ -62,7 +63,9 @@ impl GraphActor {
             let timer = self.deadline.as_mut().and_then(|deadline| deadline.stand_still(Instant::now()));
             timer.map(|timer| ctx.cancel_future(timer));
         } else {
-            self.nodes.iter().flatten().for_each(|node| node.do_send(ResumeJob));
+            if !chaos::drops_messages() {
+                self.nodes.iter().flatten().for_each(|node| node.do_send(ResumeJob));
+            }
             self.arm_deadline(ctx);
         }
     }
@@ -159,14 +162,13 @@ impl AnalysisSupervisor {
             running.graph.do_send(SteerRun { verb });
             return Ok(());
         }
+        let now = self.journal.tick();
         let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
         match verb {
-            Verb::Pause => {
-                line.edit_in_line(run_id, |before, at| before.paused_since = before.paused_since.or(Some(at)))
-            }
-            Verb::Resume => line.edit_in_line(run_id, |before, _| before.paused_since = None),
+            Verb::Pause => line.edit_in_line(run_id, |before| before.pause(now)),
+            Verb::Resume => line.edit_in_line(run_id, |before| before.resume(now)),
             Verb::Cancel => {
-                line.edit_in_line(run_id, |before, _| before.cancel_asked = true);
+                line.edit_in_line(run_id, |before| before.cancel_asked = true);
                 if let Some(ready) = line.leave_line(run_id) {
                     drop(self.journal.append(run_id, Record::Begun));
                     self.begin_now(ready, ctx);

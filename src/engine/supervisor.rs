@@ -26,7 +26,7 @@ use crate::graph::{JobGraph, Plan};
 use crate::metrics;
 use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
-use crate::store::{Acceptance, Entry, Journal, Millis, Record, RunProgress};
+use crate::store::{Acceptance, Entry, Journal, Record, RunProgress};
 
 /// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
 #[derive(Debug, Clone)]
@@ -71,8 +71,6 @@ pub(super) struct Ready {
     pub(super) run: Rc<RunSpec>,
     pub(super) graph: JobGraph,
     pub(super) before: RunProgress,
-    /// When the journal knew that, by its own clock.
-    pub(super) before_at: Millis,
 }
 
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
@@ -153,7 +151,7 @@ impl AnalysisSupervisor {
 
     /// Starts a durable run, whatever the limits say.
     pub(super) fn begin_now(&mut self, ready: Ready, ctx: &mut Context<Self>) {
-        let Ready { run, graph, before, before_at } = ready;
+        let Ready { run, graph, before } = ready;
         let tenant = run.playbook.tenant.clone();
         self.tenants.entry(tenant.clone()).or_default().running += 1;
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
@@ -167,7 +165,8 @@ impl AnalysisSupervisor {
             run,
             graph,
             before,
-            before_at,
+            // it may have waited in line since the journal was read
+            before_at: self.journal.tick(),
             runner: Rc::clone(&self.runner),
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
@@ -266,7 +265,7 @@ impl AnalysisSupervisor {
                 metrics::analysis_accepted();
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                let ready = Ready { run: Rc::new(run), graph: plan.graph, before, before_at: 0 };
+                let ready = Ready { run: Rc::new(run), graph: plan.graph, before };
                 let queued = !self.begin(ready, ctx);
                 Ok(Accepted { number, queued, is_new: true, ended: None, warnings: plan.warnings })
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::supervisor::Ready;
-use crate::store::{Millis, RunProgress};
+use crate::store::RunProgress;
 
 /// The runs of one tenant.
 #[derive(Default)]
@@ -19,10 +19,10 @@ impl TenantRuns {
         self.queued.iter().any(|ready| ready.run.run_id == run_id)
     }
 
-    /// Changes what a run in line will know when it begins; it is told the time by the journal's clock, too.
-    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress, Millis)) {
+    /// Changes what a run in line will know when it begins.
+    pub(super) fn edit_in_line(&mut self, run_id: i64, edit: impl FnOnce(&mut RunProgress)) {
         if let Some(ready) = self.queued.iter_mut().find(|ready| ready.run.run_id == run_id) {
-            edit(&mut ready.before, ready.before_at);
+            edit(&mut ready.before);
         }
     }
 

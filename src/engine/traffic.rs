@@ -12,6 +12,7 @@ pub struct Traffic {
     received: Cell<u64>,
     busy: Cell<u32>,
     at_gate: Cell<u32>,
+    held: Cell<u32>,
 }
 
 /// What a node has been counted as.
@@ -19,6 +20,7 @@ pub struct Traffic {
 pub struct CountedAs {
     busy: bool,
     at_gate: bool,
+    held: bool,
 }
 
 impl Traffic {
@@ -44,9 +46,11 @@ impl Traffic {
 
     /// Counts a node as what it is now instead of what it was.
     pub fn recount(&self, was: CountedAs, state: &NodeState) -> CountedAs {
-        let is = CountedAs { busy: state.is_busy(), at_gate: state.stage() == Stage::AtGate };
+        let stage = state.stage();
+        let is = CountedAs { busy: state.is_busy(), at_gate: stage == Stage::AtGate, held: stage == Stage::Held };
         adjust(&self.busy, was.busy, is.busy);
         adjust(&self.at_gate, was.at_gate, is.at_gate);
+        adjust(&self.held, was.held, is.held);
         is
     }
 
@@ -63,7 +67,8 @@ impl Traffic {
     /// What is under way, with what the graph knows by itself.
     pub fn vitals(&self, paused: bool, open: usize) -> Vitals {
         let (sent, received) = (self.sent.get(), self.received.get());
-        Vitals { sent, received, busy: self.busy.get(), at_gate: self.at_gate.get(), paused, open }
+        let (busy, at_gate, held) = (self.busy.get(), self.at_gate.get(), self.held.get());
+        Vitals { sent, received, busy, at_gate, held, paused, open }
     }
 }
 

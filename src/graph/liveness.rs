@@ -18,10 +18,19 @@ pub struct Vitals {
     pub busy: u32,
     /// Jobs that stand in line for a slot.
     pub at_gate: u32,
+    /// Jobs that could start but for a pause.
+    pub held: u32,
     /// Whether nothing may start.
     pub paused: bool,
     /// Jobs that have not ended.
     pub open: usize,
+}
+
+impl Vitals {
+    /// A pause is over for the run and not for a job: the order to go on has been lost, or is on its way.
+    pub fn waits_for_resume(&self) -> bool {
+        self.held > 0 && !self.paused
+    }
 }
 
 /// What the vitals mean.
@@ -49,7 +58,8 @@ pub fn diagnose(before: Vitals, now: Vitals) -> Diagnosis {
     if now.received < now.sent {
         return Diagnosis::Alive;
     }
-    if now.busy > 0 || now.at_gate > 0 || now.paused { Diagnosis::Alive } else { Diagnosis::Stuck }
+    let has_prospects = now.busy > 0 || now.at_gate > 0 || now.held > 0 || now.paused;
+    if has_prospects { Diagnosis::Alive } else { Diagnosis::Stuck }
 }
 
 /// What a run remembers of the looks at its vitals.
@@ -114,6 +124,7 @@ mod tests {
         let idle = vitals(5, 5, 0);
         assert_eq!(diagnose(idle, vitals(5, 5, 1)), Diagnosis::Alive);
         assert_eq!(diagnose(idle, Vitals { at_gate: 1, ..idle }), Diagnosis::Alive);
+        assert_eq!(diagnose(idle, Vitals { held: 1, ..idle }), Diagnosis::Alive, "it is told again to go on");
         assert_eq!(diagnose(idle, Vitals { paused: true, ..idle }), Diagnosis::Alive);
         assert_eq!(diagnose(idle, Vitals { open: 0, ..idle }), Diagnosis::Alive);
         assert_eq!(diagnose(idle, vitals(7, 6, 0)), Diagnosis::Alive, "a message that has just been sent");

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::answers::{self, ProgressAnswer};
 use super::breaker::{Admission, Breaker, Outcome};
 use crate::playbook::job::Service;
-use crate::ports::{Answer, CallError, JobServices, SparkJob, SparkSubmitter};
+use crate::ports::{Answer, CallError, JobServices, SparkConnection, SparkSubmitter};
 
 /// Between two looks at whether a probe has come back.
 const LOOK: Duration = Duration::from_millis(50);
@@ -164,7 +164,8 @@ pub(super) struct GuardedSpark {
 }
 
 impl SparkSubmitter for GuardedSpark {
-    fn submit(&self, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
-        self.circuits.guarded(Service::Spark, || self.inner.submit(job), judge_connection)
+    /// Only the connection counts: a reply comes when Spark has finished, hours later.
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Box<dyn SparkConnection>, CallError>> {
+        self.circuits.guarded(Service::Spark, || self.inner.connect(), judge_connection)
     }
 }

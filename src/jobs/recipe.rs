@@ -18,7 +18,7 @@ use crate::graph::inputs::JobOutput;
 use crate::playbook::Job;
 use crate::ports::{CallError, FailureKind, JobCall, JobFailure, JobSuccess, StoreError, SuccessDetails};
 
-/// How long an attempt whose time was up before the process was started again may take to see whether it ended well.
+/// How long it may take to see whether an attempt whose time is up has ended well.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// One attempt with everything it may use.
@@ -57,7 +57,12 @@ impl Attempt {
         if self.left().is_zero() { Err(self.timed_out()) } else { Ok(()) }
     }
 
-    fn timed_out(&self) -> JobFailure {
+    /// How much of what is left is kept for seeing whether an attempt has ended well after all.
+    pub(super) fn last_look(&self) -> Duration {
+        LAST_LOOK.min(self.left() / 10)
+    }
+
+    pub(super) fn timed_out(&self) -> JobFailure {
         let text = format!("the job did not finish within {} s", self.limit().as_secs_f64());
         JobFailure::new(FailureKind::TimedOut, text)
     }

@@ -1,6 +1,6 @@
 //! Spark jobs: AutoML if asked for, parameters, output place, message, evidence (contract section 4.4, decision 13).
 
-use actix::clock::{Instant, sleep};
+use actix::clock::{Instant, sleep, timeout};
 use serde_json::{Map, Value, json};
 
 use super::automl;
@@ -11,7 +11,7 @@ use crate::chaos::{self, Bug, Point};
 use crate::playbook::algorithms;
 use crate::playbook::job::Service;
 use crate::playbook::{MlArgs, MlTask};
-use crate::ports::{CallError, FailureKind, JobFailure, JobSuccess, SparkJob, SuccessDetails};
+use crate::ports::{FailureKind, JobFailure, JobSuccess, SparkConnection, SparkJob, SuccessDetails};
 
 /// Parameters that only AutoML reads.
 const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
@@ -20,7 +20,12 @@ const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
 pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Result<JobSuccess, JobFailure> {
     let input = attempt.one_input()?;
     if let Some(known) = attempt.known_start(Service::Spark) {
-        return await_evidence(attempt, known.details.clone()).await;
+        return await_evidence(
+            attempt,
+            known.details.clone(),
+            "the orchestrator was started again while Spark was at work",
+        )
+        .await;
     }
     attempt.ends_if_over()?;
     attempt.call.log.prepare().await?;
@@ -50,34 +55,26 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     };
     let wire_id = paths::wire_id(&attempt.call.run, attempt.call.job, attempt.call.attempt, Service::Spark);
     let details = SuccessDetails { params: chosen.map(|chosen| chosen.params), ..SuccessDetails::default() };
+    let connection = connect(attempt).await?;
     attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
-    submit(attempt, &message).await?;
-    attempt.call.log.acknowledged(Service::Spark);
-    let trusted = chaos::seeded(Bug::TrustSparkReply);
-    if !trusted && !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
-        let text = "Spark answered but left no _SUCCESS in the output";
-        return Err(JobFailure::new(FailureKind::ServiceError, text));
-    }
+    let success = submit(attempt, connection, &message, details).await?;
     if chaos::seeded(Bug::DeleteEvidenceEarly) {
         attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
     }
     chaos::at(Point::K15c);
-    Ok(JobSuccess { details, ..attempt.own_output(output) })
+    Ok(success)
 }
 
-/// The message of an earlier life of the process may or may not have arrived, and its reply is lost: only the evidence
-/// can tell. What is left of the job's time limit ends the wait.
-async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<JobSuccess, JobFailure> {
-    let (directory, output) = attempt.output();
-    let evidence = paths::evidence(&directory);
-    let tenant = attempt.call.run.playbook.tenant.as_str();
+/// The message may or may not have arrived, and its reply is lost, for the reason `why`: only the evidence can tell. What is
+/// left of the job's time limit ends the wait.
+async fn await_evidence(attempt: &Attempt, details: SuccessDetails, why: &str) -> Result<JobSuccess, JobFailure> {
+    let (_, output) = attempt.output();
     let since = Instant::now();
     // a little before the limit of the whole attempt, whose words would be others
     let limit = attempt.left().mul_f64(0.99);
-    while !attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await? {
+    while !has_evidence(attempt).await? {
         if since.elapsed() >= limit {
-            let text =
-                "the orchestrator was started again while Spark was at work, and no _SUCCESS appeared in the output";
+            let text = format!("{why}, and no _SUCCESS appeared in the output");
             return Err(JobFailure::new(FailureKind::OutcomeUnknown, text));
         }
         let delay = poll_delay(since.elapsed(), attempt.settings.poll_interval);
@@ -86,15 +83,45 @@ async fn await_evidence(attempt: &Attempt, details: SuccessDetails) -> Result<Jo
     Ok(JobSuccess { details, ..attempt.own_output(output) })
 }
 
-/// The reply comes when Spark has finished; no reply is a failure, the evidence decides about the rest.
-async fn submit(attempt: &Attempt, message: &SparkJob) -> Result<(), JobFailure> {
-    match attempt.once_connected(Service::Spark, || attempt.ports.spark.submit(message)).await {
-        Ok(_) => Ok(()),
-        Err(error @ CallError::NotConnected { .. }) => Err(unreachable(&error)),
-        Err(error @ (CallError::NoAnswer { .. } | CallError::Unusable { .. })) => {
-            Err(JobFailure::new(FailureKind::OutcomeUnknown, error.to_string()))
+/// Before the intent: nobody can tell later whether a message was sent, so it is as short a while as can be between the two.
+async fn connect(attempt: &Attempt) -> Result<Box<dyn SparkConnection>, JobFailure> {
+    let connected = attempt.once_connected(Service::Spark, || attempt.ports.spark.connect()).await;
+    connected.map_err(|error| unreachable(&error))
+}
+
+/// The reply comes when Spark has finished; the evidence decides, whatever it says or does not say. A reply that is lost says
+/// nothing: Spark may be at work, and its evidence is awaited. One that does not come in time leaves a last look.
+async fn submit(
+    attempt: &Attempt,
+    connection: Box<dyn SparkConnection>,
+    message: &SparkJob,
+    details: SuccessDetails,
+) -> Result<JobSuccess, JobFailure> {
+    let limit = attempt.left().saturating_sub(attempt.last_look());
+    let without_evidence = match timeout(limit, connection.submit(message)).await {
+        Ok(Ok(_)) => {
+            attempt.call.log.acknowledged(Service::Spark);
+            let text = "Spark answered but left no _SUCCESS in the output";
+            JobFailure::new(FailureKind::ServiceError, text)
         }
+        Ok(Err(lost)) => {
+            attempt.call.log.warn("start-answer-lost", lost.to_string());
+            return await_evidence(attempt, details, "the reply of Spark was lost").await;
+        }
+        Err(_) => attempt.timed_out(),
+    };
+    let trusted = chaos::seeded(Bug::TrustSparkReply) && without_evidence.kind == FailureKind::ServiceError;
+    if trusted || has_evidence(attempt).await? {
+        let (_, output) = attempt.output();
+        return Ok(JobSuccess { details, ..attempt.own_output(output) });
     }
+    Err(without_evidence)
+}
+
+async fn has_evidence(attempt: &Attempt) -> Result<bool, JobFailure> {
+    let evidence = paths::evidence(&attempt.output().0);
+    let tenant = attempt.call.run.playbook.tenant.as_str();
+    attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await
 }
 
 /// `Diastema.datatoolkit`: read by the Spark job, therefore before the message.

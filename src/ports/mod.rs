@@ -25,7 +25,8 @@ use crate::playbook::{Job, Playbook};
 
 pub use milestones::{Delivery, DeliveryResult, Milestone, Notice, NoticeKind, PipelineChange, RecordChange};
 pub use world::{
-    Announcements, Answer, Applied, CallError, JobServices, ObjectStore, Records, SparkJob, SparkSubmitter, StoreError,
+    Announcements, Answer, Applied, CallError, JobServices, ObjectStore, Records, SparkConnection, SparkJob,
+    SparkSubmitter, StoreError,
 };
 
 /// What the engine needs of jobs.

@@ -67,9 +67,15 @@ pub enum CallError {
 
 /// The Spark component.
 pub trait SparkSubmitter {
-    /// Sends one job and waits for the reply, which comes when Spark has finished. The connection details of the object
+    /// Connects; nothing is sent. Apart from the sending, so that a component that is away leaves no doubt about a start.
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Box<dyn SparkConnection>, CallError>>;
+}
+
+/// A connection to the Spark component, good for one job.
+pub trait SparkConnection {
+    /// Sends the job and waits for the reply, which comes when Spark has finished. The connection details of the object
     /// store and the database are the submitter's own and are put in front of `job`.
-    fn submit(&self, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>>;
+    fn submit(self: Box<Self>, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>>;
 }
 
 /// The job's part of the Spark message (contract section 4.4).

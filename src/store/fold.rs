@@ -127,12 +127,8 @@ impl RunProgress {
                     self.reuse(reused, entry)?;
                 }
             }
-            Record::PauseAsked => self.paused_since = self.paused_since.or(Some(entry.tick)),
-            Record::ResumeAsked => {
-                if let Some(since) = self.paused_since.take() {
-                    self.paused_before += Duration::from_millis((entry.tick - since).max(0).unsigned_abs());
-                }
-            }
+            Record::PauseAsked => self.pause(entry.tick),
+            Record::ResumeAsked => self.resume(entry.tick),
             Record::CancelAsked => self.cancel_asked = true,
             Record::Stopping { outcome, cause } => {
                 if self.count(JobPhase::Failed) == 0 {
@@ -179,6 +175,17 @@ impl RunProgress {
             }
         }
         Ok(())
+    }
+
+    /// It is paused from `now` on, which is a time of the journal's clock; again changes nothing.
+    pub fn pause(&mut self, now: Millis) {
+        self.paused_since.get_or_insert(now);
+    }
+
+    /// It is paused no more.
+    pub fn resume(&mut self, now: Millis) {
+        self.paused_before = self.pauses(now);
+        self.paused_since = None;
     }
 
     /// How long the run has been paused in all by `now`, which is a time of the journal's clock.

@@ -60,8 +60,6 @@ pub struct OpenRun {
     pub progress: RunProgress,
     /// How long ago it was accepted, on the journal's own clock.
     pub age: Duration,
-    /// When all this was so, by the journal's clock.
-    pub now: Millis,
 }
 
 /// Every run of which something is left to be done, oldest first; `now` is the present tick of the journal. A run that
@@ -88,7 +86,7 @@ pub fn open_run(stored: &StoredRun, now: Millis) -> Result<OpenRun, JournalError
     let reused_ids = serde_json::from_str(&stored.reused_ids)
         .map_err(|error| unreadable(stored.run_id, &format!("its reused ids: {error}")))?;
     let age = age(&entries, now);
-    Ok(OpenRun { run_id: stored.run_id, number: stored.number, plan, reused_ids, progress, age, now })
+    Ok(OpenRun { run_id: stored.run_id, number: stored.number, plan, reused_ids, progress, age })
 }
 
 fn read_entry(run_id: i64, stored: &StoredEntry) -> Result<Entry, JournalError> {

@@ -1,7 +1,9 @@
 //! Runs whose actors lose messages, or that cannot go on at all.
 
+use actix::clock::sleep;
 use orchestrator::chaos::drop_messages_on_this_thread;
 use orchestrator::engine::EngineLimits;
+use orchestrator::engine::messages::Verb;
 use orchestrator::store::record::RunOutcome;
 use orchestrator::store::{JobPhase, Record};
 use orchestrator::testing::{ScriptedRunner, TestEngine, graph_of};
@@ -66,6 +68,47 @@ async fn a_failure_that_nobody_heard_of_ends_the_analysis_all_the_same() {
     assert_eq!(end.outcome, RunOutcome::Failed);
     assert_eq!(end.cause.and_then(|cause| cause.step).as_deref(), Some("2"));
     drop(lossy);
+    engine.finish().await;
+}
+
+/// Held back by a pause, beside a job that is at work and without one.
+#[actix::test]
+async fn an_order_to_go_on_that_was_lost_is_made_up_for_by_the_sweep() {
+    for shape in ["1 -> 2 -> 3", "1 -> 2,3 -> 4"] {
+        let jobs = ScriptedRunner::new();
+        jobs.step("2").succeeds_after(secs(10));
+        jobs.step("3").succeeds_after(secs(500));
+        let engine = TestEngine::with(&jobs, EngineLimits { sweep: secs(30), ..EngineLimits::default() });
+        let sketch = graph_of(shape);
+        engine.submit(&sketch).await.unwrap();
+        sleep(secs(5)).await;
+        engine.handle().steer(1, Verb::Pause).await.unwrap();
+        sleep(secs(100)).await;
+        let lossy = Lossy::begin();
+        engine.handle().steer(1, Verb::Resume).await.unwrap();
+        sleep(secs(1)).await;
+        drop(lossy);
+        let end = engine.outcome("a1").await;
+        assert_eq!(end.outcome, RunOutcome::Succeeded, "{shape}: {:?}", end.cause);
+        assert!(end.elapsed <= secs(100 + 35 + 500), "{shape}: not {:?}", end.elapsed);
+        engine.finish().await;
+    }
+}
+
+#[actix::test]
+async fn an_order_to_stop_that_was_lost_is_made_up_for_by_the_sweep() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").never_returns();
+    let engine = TestEngine::with(&jobs, EngineLimits { sweep: secs(30), ..EngineLimits::default() });
+    engine.submit(&graph_of("1 -> 2 -> 3")).await.unwrap();
+    sleep(secs(5)).await;
+    let lossy = Lossy::begin();
+    engine.handle().steer(1, Verb::Cancel).await.unwrap();
+    sleep(secs(1)).await;
+    drop(lossy);
+    let end = engine.outcome("a1").await;
+    assert_eq!(end.outcome, RunOutcome::Cancelled);
+    assert!(end.elapsed <= secs(40), "{:?}", end.elapsed);
     engine.finish().await;
 }
 

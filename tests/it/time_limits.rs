@@ -1,9 +1,11 @@
 //! Deadlines and jobs that never end.
 
+use actix::clock::sleep;
 use orchestrator::engine::EngineLimits;
+use orchestrator::engine::messages::Verb;
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
-use orchestrator::testing::{RanEnd, ScriptedRunner, TestEngine, graph_of};
+use orchestrator::testing::{Latch, RanEnd, ScriptedRunner, TestEngine, graph_of};
 
 use crate::secs;
 
@@ -45,6 +47,39 @@ async fn a_deadline_counts_from_acceptance_even_in_line() {
     assert!(jobs.ran().iter().all(|ran| ran.analysis != "late"), "nothing starts after the deadline");
     assert_eq!(engine.outcome("in-time").await.outcome, RunOutcome::Succeeded);
     engine.finish().await;
+}
+
+/// Whether the pause is over before the run's turn comes or lasts on when it begins.
+#[actix::test]
+async fn a_pause_in_line_costs_no_time_of_the_deadline() {
+    for resumed_after in [900, 5_000] {
+        let (jobs, latch) = (ScriptedRunner::new(), Latch::new());
+        jobs.step_of("first", "2").waits_for(&latch);
+        let limits = EngineLimits { running_per_tenant: 1, ..EngineLimits::default() };
+        let engine = TestEngine::with(&jobs, limits);
+        engine.submit(&graph_of("1 -> 2").id("first")).await.unwrap();
+        engine.submit(&graph_of("1 -> 2").id("later").option("deadline-s", 60)).await.unwrap();
+        let later = engine.journal().newest_run("later").unwrap();
+        sleep(secs(10)).await;
+        engine.handle().steer(later, Verb::Pause).await.unwrap();
+        let begins = async {
+            sleep(secs(1_000)).await;
+            latch.open();
+        };
+        let resumes = async {
+            sleep(secs(resumed_after)).await;
+            engine.handle().steer(later, Verb::Resume).await.unwrap();
+            if resumed_after < 1_000 {
+                // what counts is the time in line without the pause: 10 s before it, 30 s after it
+                sleep(secs(30)).await;
+                latch.open();
+            }
+        };
+        futures::join!(begins, resumes);
+        let end = engine.outcome("later").await;
+        assert_eq!(end.outcome, RunOutcome::Succeeded, "resumed after {resumed_after} s");
+        engine.finish().await;
+    }
 }
 
 #[actix::test]

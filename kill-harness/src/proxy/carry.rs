@@ -90,7 +90,7 @@ impl Connection<'_> {
     /// Resolves when a fault has come up that no open connection survives.
     async fn closed_by_fault(&self) {
         let mut fault = self.fault.clone();
-        let ends = |fault: &Fault| matches!(fault, Fault::Reset | Fault::Refuse);
+        let ends = |fault: &Fault| matches!(fault, Fault::Reset | Fault::Down);
         if fault.wait_for(ends).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -39,8 +39,10 @@ pub(crate) enum Fault {
     Flood,
     /// Everything is accepted and nothing answered.
     BlackHole,
-    /// Nobody listens.
+    /// Nobody listens any more; open connections go on.
     Refuse,
+    /// Nobody listens, open connections are reset.
+    Down,
 }
 
 /// What is shared with the connections.
@@ -90,7 +92,7 @@ async fn listen(port: u16) -> Result<TcpListener, String> {
 async fn serve(listener: TcpListener, port: u16, shared: Arc<Shared>, mut fault: watch::Receiver<Fault>) {
     let mut listener = Some(listener);
     loop {
-        if *fault.borrow_and_update() == Fault::Refuse {
+        if matches!(*fault.borrow_and_update(), Fault::Refuse | Fault::Down) {
             listener = None;
         } else if listener.is_none() {
             listener = listen(port).await.ok();
@@ -146,7 +148,7 @@ mod tests {
         let road = Proxy::start(server(b"HTTP/1.1 200 OK\r\n\r\n").await).await.unwrap();
         for _ in 0..2 {
             assert!(ask(&road, b"GET / HTTP/1.1\r\n\r\n").await.unwrap().starts_with("HTTP/1.1 200"));
-            for fault in [Fault::Reset, Fault::CutAfter(3), Fault::Refuse] {
+            for fault in [Fault::Reset, Fault::CutAfter(3), Fault::Refuse, Fault::Down] {
                 road.set(fault);
                 let refused = || async { ask(&road, b"POST / HTTP/1.1\r\n\r\n").await };
                 while matches!(refused().await, Ok(answer) if !answer.is_empty()) {

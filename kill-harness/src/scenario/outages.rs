@@ -29,18 +29,18 @@ pub(crate) struct Trouble {
 
 /// Troubles that must cost nobody anything: everything is waited for or asked about.
 pub(crate) const HARMLESS: [Trouble; 13] = [
-    trouble("front end down", |roads| &roads.front_end, Fault::Refuse, 10),
+    trouble("front end down", |roads| &roads.front_end, Fault::Down, 10),
     trouble("front end resets", |roads| &roads.front_end, Fault::Reset, 5),
     trouble("front end's answers lost", |roads| &roads.front_end, Fault::LoseAnswers, 5),
     trouble("front end silent", |roads| &roads.front_end, Fault::BlackHole, 8),
-    trouble("data services down", |roads| &roads.data, Fault::Refuse, 8),
+    trouble("data services down", |roads| &roads.data, Fault::Down, 8),
     trouble("data services' answers to starts lost", |roads| &roads.data, Fault::LoseAnswers, 10),
     trouble("data services slow", |roads| &roads.data, Fault::Delay(Duration::from_millis(400)), 8),
     trouble("data services' answers in pieces", |roads| &roads.data, Fault::Trickle, 5),
     trouble("function service down", |roads| &roads.function, Fault::Refuse, 5),
     trouble("Spark component down", |roads| &roads.spark, Fault::Refuse, 5),
     trouble("database resets", |roads| &roads.mongo, Fault::Reset, 5),
-    trouble("object store down", |roads| &roads.objects, Fault::Refuse, 8),
+    trouble("object store down", |roads| &roads.objects, Fault::Down, 8),
     trouble("object store slow", |roads| &roads.objects, Fault::Delay(Duration::from_millis(100)), 5),
 ];
 

@@ -18,6 +18,7 @@ mod limits;
 mod patience;
 mod ports;
 mod silence;
+mod spark;
 mod wire;
 
 use std::path::Path;

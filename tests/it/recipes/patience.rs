@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use orchestrator::jobs::JobSettings;
 use orchestrator::ports::{Applied, FailureKind, StoreError};
+use orchestrator::store::Record;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::ports::{Spark, broken, nobody, says, unusable};
-use super::{Played, Script, around, play, play_with};
+use super::{Played, Script, around, begin, play, play_with};
 
 const PROGRESS: &str = r#"{"status":"progress"}"#;
 
@@ -131,6 +132,8 @@ async fn spark_is_not_waited_for_when_nobody_listens() {
     let script = Script { spark: vec![Spark::NotThere; 1000].into(), ..Script::default() };
     let played = play(&around(json!({"title": "classification", "column": "c"})), script).await;
     failed_after(&played, since, 30, "The classification service cannot be reached");
+    let intended = |record: &Record| matches!(record, Record::JobStarting { .. });
+    assert!(!played.records.iter().any(intended), "nobody can wonder later whether a message was sent");
 }
 
 #[actix::test]
@@ -173,7 +176,30 @@ async fn a_spark_job_that_never_replies_ends_at_its_limit() {
     let since = Instant::now();
     let script = Script { spark: [Spark::NeverReplies].into(), ..Script::default() };
     let played = play(&around(json!({"title": "clustering"})), script).await;
-    failed_after(&played, since, 86_400, "The clustering job did not finish in time");
+    failed_after(&played, since, 86_395, "The clustering job did not finish in time");
+}
+
+#[actix::test]
+async fn evidence_of_spark_counts_when_its_reply_is_lost_or_does_not_come() {
+    for (does, finishes, seen) in [
+        (Spark::ClosesWithoutReply, 40, 40..45),
+        (Spark::ClosesWithoutReply, 3_000, 3_000..3_010),
+        (Spark::NeverReplies, 40, 5_395..5_396),
+    ] {
+        let document = around(json!({"title": "clustering", "timeout-s": 5_400}));
+        let script = Script { spark: [does].into(), ..Script::default() };
+        let since = Instant::now();
+        let playing = begin(&document, script, JobSettings::default(), None).await;
+        let world = playing.world.clone();
+        let finishes = async {
+            tokio::time::sleep(Duration::from_secs(finishes)).await;
+            world.leaves_evidence("metis/analysis-0af/clustered-2/_SUCCESS");
+        };
+        let (played, ()) = futures::join!(playing.plays_to_its_end(), finishes);
+        assert_eq!(played.failures(), [], "{does:?}");
+        assert_eq!(played.world.requests("SPARK").len(), 1, "nothing is sent twice");
+        assert!(seen.contains(&since.elapsed().as_secs()), "{does:?}: {:?}", since.elapsed());
+    }
 }
 
 #[actix::test]

@@ -13,7 +13,7 @@ use orchestrator::playbook::TenantId;
 use orchestrator::playbook::job::Service;
 use orchestrator::ports::{
     Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, PipelineChange, RecordChange, Records,
-    RunSpec, SparkJob, SparkSubmitter, StoreError,
+    RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
 };
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ pub(crate) struct Script {
 }
 
 /// One thing the Spark component may do.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Spark {
     NotThere,
     ClosesWithoutReply,
@@ -255,7 +255,22 @@ impl JobServices for World {
 }
 
 impl SparkSubmitter for World {
-    fn submit(&self, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Box<dyn SparkConnection>, CallError>> {
+        let spark = &mut self.inner.borrow_mut().script.spark;
+        let (to, why) = ("spark:6006".to_owned(), "closed".to_owned());
+        let connected: Result<Box<dyn SparkConnection>, CallError> = match spark.front() {
+            Some(Spark::NotThere) => {
+                spark.pop_front();
+                Err(CallError::NotConnected { to, why })
+            }
+            _ => Ok(Box::new(self.clone())),
+        };
+        ready(connected).boxed_local()
+    }
+}
+
+impl SparkConnection for World {
+    fn submit(self: Box<Self>, job: &SparkJob) -> LocalBoxFuture<'static, Result<String, CallError>> {
         let message = json!({
             "path": job.script, "algorithm": job.algorithm, "minio-input": job.input, "minio-output": job.output,
             "column": job.column, "job-id": job.job_id, "analysis-id": job.analysis_id,
@@ -268,8 +283,9 @@ impl SparkSubmitter for World {
             inner.evidence.insert(format!("{}/_SUCCESS", job.output));
         }
         match does {
-            Some(Spark::NotThere) => ready(Err(CallError::NotConnected { to, why })).boxed_local(),
-            Some(Spark::ClosesWithoutReply) => ready(Err(CallError::NoAnswer { to, why })).boxed_local(),
+            Some(Spark::NotThere | Spark::ClosesWithoutReply) => {
+                ready(Err(CallError::NoAnswer { to, why })).boxed_local()
+            }
             Some(Spark::NeverReplies) => futures::future::pending().boxed_local(),
             Some(Spark::RepliesWithoutEvidence) | None => ready(Ok("Msg received".to_owned())).boxed_local(),
         }

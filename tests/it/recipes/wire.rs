@@ -148,7 +148,8 @@ async fn the_spark_message_is_a_header_of_64_bytes_and_16_texts_in_order() {
         job_id: "20".to_owned(),
         analysis_id: "0aF".to_owned(),
     };
-    assert_eq!(SparkComponent::new(settings).submit(&job).await, Ok("Msg received".to_owned()));
+    let connection = SparkComponent::new(settings).connect().await.expect("somebody listens");
+    assert_eq!(connection.submit(&job).await, Ok("Msg received".to_owned()));
     let payload = concat!(
         r#"{"master-host":"192.168.49.2","master-port":"8443","app-name":"diastema-job","minio-host":"minio","#,
         r#""minio-port":"9000","minio-user":"diastema","minio-pass":"diastema","mongo-host":"mongo","#,
