@@ -33,6 +33,14 @@ pub enum Point {
     K11,
     /// The end of an analysis is durable, nothing that follows from it has gone out.
     K12,
+    /// Finished runs are struck off and noted as forgotten, that is not committed.
+    K13a,
+    /// That is committed, all their records are still there.
+    K13b,
+    /// A piece of the records of forgotten runs is gone, their note is still there.
+    K13c,
+    /// Everything about forgotten runs is gone, the log of the journal has not been cut.
+    K13d,
     /// A run of an earlier life of the process is about to go on.
     K14,
     /// The header of a Spark message has been sent, its body has not.
@@ -47,7 +55,7 @@ pub enum Point {
 
 impl Point {
     /// Every place.
-    pub const ALL: [Point; 18] = [
+    pub const ALL: [Point; 22] = [
         Point::K0,
         Point::K1,
         Point::K2,
@@ -61,6 +69,10 @@ impl Point {
         Point::K10,
         Point::K11,
         Point::K12,
+        Point::K13a,
+        Point::K13b,
+        Point::K13c,
+        Point::K13d,
         Point::K14,
         Point::K15a,
         Point::K15b,

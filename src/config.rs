@@ -23,6 +23,7 @@ use crate::jobs::JobSettings;
 use crate::playbook::check::CheckSettings;
 use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use crate::playbook::job::Service;
+use crate::store::Retention;
 
 /// Where the object store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Config {
     pub jobs: JobSettings,
     /// How much the engine takes on.
     pub limits: EngineLimits,
+    /// What is kept of finished runs.
+    pub retention: Retention,
     /// Where services reach this program; unset, they are not asked to call.
     pub public_url: Option<String>,
     /// How long a test call of an ingestion may take.
@@ -158,6 +161,7 @@ impl Config {
                 retries_per_second: reader.rate("RETRIES_PER_SECOND"),
                 sweep: reader.period("SWEEP_SECONDS"),
             },
+            retention: reader.retention(),
             public_url: reader.public_url("PUBLIC_URL"),
             ingestion_test_timeout: reader.seconds("INGESTION_TEST_TIMEOUT_SECONDS"),
             spark_arguments_any: reader.spark_arguments("SPARK_ARGUMENTS"),

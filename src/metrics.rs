@@ -85,8 +85,10 @@ struct Metrics {
     ignored_messages: Counter,
     stuck_healed: Counter,
     quarantined: Counter,
+    runs_forgotten: Counter,
     outbox_depth: Family<OfLane, Gauge>,
     journal_healthy: Gauge,
+    journal_bytes: Gauge,
     draining: Gauge,
 }
 
@@ -114,10 +116,14 @@ impl Metrics {
         all.register("stuck_healed", healed, self.stuck_healed.clone());
         let quarantined = "Runs that were failed because the process died of them again and again";
         all.register("quarantined", quarantined, self.quarantined.clone());
+        let forgotten = "Finished runs that were removed from the journal";
+        all.register("runs_forgotten", forgotten, self.runs_forgotten.clone());
         let depth = "Records and notices that have not left";
         all.register("outbox_depth", depth, self.outbox_depth.clone());
         let healthy = "1 when the last thing that was to be written could be written, else 0";
         all.register("journal_healthy", healthy, self.journal_healthy.clone());
+        let bytes = "Bytes that the journal takes on the disk, embedded records included";
+        all.register("journal_bytes", bytes, self.journal_bytes.clone());
         let draining = "1 when the process is about to stop and takes no work, else 0";
         all.register("draining", draining, self.draining.clone());
         all
@@ -197,6 +203,11 @@ pub fn quarantined() {
     METRICS.quarantined.inc();
 }
 
+/// So many finished runs were removed from the journal.
+pub fn runs_forgotten(count: usize) {
+    METRICS.runs_forgotten.inc_by(count as u64);
+}
+
 /// The process is about to stop and takes no work.
 pub fn draining() {
     METRICS.draining.set(1);
@@ -226,8 +237,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Everything that is counted, in Prometheus' text format.
 ///
 /// *Errors*: none that a text in memory can have.
-pub fn text(journal_is_healthy: bool) -> Result<String, fmt::Error> {
+pub fn text(journal_is_healthy: bool, journal_bytes: u64) -> Result<String, fmt::Error> {
     METRICS.journal_healthy.set(journal_is_healthy.into());
+    METRICS.journal_bytes.set(i64::try_from(journal_bytes).unwrap_or(i64::MAX));
     let mut text = String::new();
     prometheus_text::encode(&mut text, &REGISTRY)?;
     Ok(text)

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 /// Places of `src/chaos.rs` that every run of analyses comes by, and how often an analysis passes each, about.
-pub(crate) const POINTS: [(&str, f64); 18] = [
+pub(crate) const POINTS: [(&str, f64); 22] = [
     ("k0", 1.0),
     ("k1", 1.0),
     ("k2", 1.0),
@@ -17,6 +17,10 @@ pub(crate) const POINTS: [(&str, f64); 18] = [
     ("k10", 4.0),
     ("k11", 4.0),
     ("k12", 1.0),
+    ("k13a", 0.3),
+    ("k13b", 0.3),
+    ("k13c", 0.3),
+    ("k13d", 0.3),
     (RECOVERY, 1.0),
     ("k15a", 0.6),
     ("k15b", 0.6),

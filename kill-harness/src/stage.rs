@@ -141,6 +141,7 @@ impl Stage {
         let mut recipe = world.recipe(&copy, folder.path());
         recipe.variables.extend(flags.bug.map(|bug| ("SEEDED_BUG".to_owned(), bug.to_string())));
         spawn_local(Rc::clone(&world).watch());
+        spawn_local(checker::watch(Rc::clone(&world)));
         spawn_local(client::submit_all(Rc::clone(&world), flags.in_flight.unwrap_or(IN_FLIGHT)));
         Ok(Self { world, recipe, rng, seed, folder, keep: flags.keep.clone(), since: Instant::now() })
     }

@@ -101,6 +101,9 @@ impl World {
             ("POLL_INTERVAL_SECONDS", "0.5"),
             ("JOB_TIMEOUT_SECONDS", "300"),
             ("FUNCTION_SERVICE_LINGER_SECONDS", "2"),
+            // runs are forgotten all the time, also while others of their id may still come
+            ("RETENTION_RUNS", "30"),
+            ("RETENTION_SWEEP_SECONDS", "0.2"),
             ("INGESTION_URL_POLICY", "any"),
         ];
         variables.extend(limits.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -64,7 +64,8 @@ impl Stores {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| cannot(error.to_string()))?;
         let lock = lock(directory).map_err(cannot)?;
         let file = directory.join("state.db");
-        let journal = SqliteJournal::open(&file).map_err(|error| cannot(error.to_string()))?;
+        let journal =
+            SqliteJournal::open_keeping(&file, config.retention.clone()).map_err(|error| cannot(error.to_string()))?;
         let history = Arc::new(SqliteHistory::open(&file));
         let (objects, embedded) = match &config.objects {
             Place::Server(address) => (address.clone(), None),

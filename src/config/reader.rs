@@ -12,6 +12,7 @@ use crate::adapters::address::Address;
 use crate::jobs::CAN_BE_CANCELLABLE;
 use crate::playbook::ingestion_url::UrlPolicy;
 use crate::playbook::job::Service;
+use crate::store::Retention;
 
 /// Reads settings by name and collects what is wrong.
 pub(super) struct Reader<'a> {
@@ -70,6 +71,34 @@ impl Reader<'_> {
             self.faults.push(format!("  {name}=0: give more than 0 seconds"));
         }
         period
+    }
+
+    /// What is kept of finished runs. Nothing at all would be mistaken for everything.
+    pub(super) fn retention(&mut self) -> Retention {
+        let retention = Retention {
+            age: self.days("RETENTION_DAYS"),
+            runs: self.number("RETENTION_RUNS"),
+            ids: self.days("RETENTION_ID_DAYS"),
+            sweep: self.period("RETENTION_SWEEP_SECONDS"),
+        };
+        if retention.runs == 0 {
+            self.faults.push("  RETENTION_RUNS=0: give 1 or more".to_owned());
+        }
+        if retention.ids < retention.age {
+            self.faults.push("  RETENTION_ID_DAYS is less than RETENTION_DAYS: ids go after their runs".to_owned());
+        }
+        retention
+    }
+
+    fn days(&mut self, name: &str) -> Duration {
+        let days: f64 = self.number(name);
+        match Duration::try_from_secs_f64(days * 24.0 * 3600.0) {
+            Ok(duration) if !duration.is_zero() => duration,
+            _ => {
+                self.faults.push(format!("  {name}={days}: give more than 0 days"));
+                Duration::ZERO
+            }
+        }
     }
 
     pub(super) fn spark_arguments(&mut self, name: &str) -> bool {

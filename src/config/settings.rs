@@ -61,6 +61,10 @@ settings! {
     "TOTAL_OPEN_ANALYSES" = "50000": "accepted and unfinished analyses in all; beyond: 503";
     "RETRIES_PER_SECOND" = "10": "second and later attempts of jobs per second, over all analyses, in the long run";
     "SWEEP_SECONDS" = "30": "between two looks at whether an analysis can go on by itself";
+    "RETENTION_DAYS" = "30": "how long a finished run is kept once everything about it was told";
+    "RETENTION_RUNS" = "100000": "finished runs that are kept; beyond, those that ended first are removed";
+    "RETENTION_ID_DAYS" = "365": "how long ids that nobody has used keep their tenant and their count of runs";
+    "RETENTION_SWEEP_SECONDS" = "60": "between two looks for what is to be removed";
     "SPARK_ARGUMENTS" = "safe": "`any` lifts the restriction of characters for a component that uses no shell";
     "INGESTION_URL_POLICY" = "no-loopback": "where ingestions may read from: `any`, `no-loopback` or `public-only`";
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";

@@ -12,7 +12,7 @@ pub(super) async fn metrics(request: HttpRequest, door: web::Data<Door>) -> Resu
     if !door.metrics_for_everybody {
         door.key.judge_header(&request)?;
     }
-    let text = metrics::text(door.journal.is_healthy()).map_err(|error| {
+    let text = metrics::text(door.journal.is_healthy(), door.journal.disk_bytes()).map_err(|error| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", format!("the metrics cannot be written: {error}"))
     })?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(text))

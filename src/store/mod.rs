@@ -11,7 +11,9 @@ mod marks;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+mod retention;
 mod schema;
+mod space;
 mod sqlite;
 mod submission;
 pub mod writer;
@@ -30,6 +32,7 @@ pub use idempotency::IdempotencyKey;
 pub use reader::{RunSummary, SqliteHistory};
 pub use record::{Entry, Record, RunOutcome};
 pub use recovery::StoredRun;
+pub use retention::Retention;
 pub use writer::SqliteJournal;
 
 use crate::playbook::Space;
@@ -56,6 +59,11 @@ pub trait Journal: Send + Sync {
     /// Whether the last thing that was to be written could be.
     fn is_healthy(&self) -> bool {
         true
+    }
+
+    /// Bytes that it takes on the disk; 0 when it is not on a disk of this machine.
+    fn disk_bytes(&self) -> u64 {
+        0
     }
 }
 

@@ -9,9 +9,12 @@ use serde_json::{Map, Value};
 
 use super::record::{Record, RunOutcome};
 use super::schema::{self, Format};
-use super::{Acceptance, JournalError, Millis, Submission, idempotency};
+use super::{Acceptance, JournalError, Millis, Submission, idempotency, retention, space};
 use crate::chaos::{self, Bug, Point};
 use crate::disk;
+
+/// How long a lock of another connection to the file is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens the file, brings its tables up to date, asks for durable commits.
 ///
@@ -20,11 +23,15 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     let error = |why: String| JournalError::Open { path: path.display().to_string(), why };
     let connect = || {
         let mut connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(PATIENCE)?;
+        space::make_returnable(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.set_prepared_statement_cache_capacity(64);
         let format = in_transaction(&mut connection, schema::bring_up_to_date)?;
+        if format == Format::Known {
+            space::convert(&connection, path)?;
+        }
         Ok((connection, format))
     };
     let (connection, format) = connect().map_err(|why: rusqlite::Error| error(why.to_string()))?;
@@ -129,8 +136,8 @@ pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) 
                 .execute([run_id])?;
         }
         Record::Settled => {
-            db.prepare_cached("UPDATE runs SET settled = 1 WHERE run_id = ?1 AND finished_at IS NOT NULL")?
-                .execute([run_id])?;
+            let sql = "UPDATE runs SET settled = 1, settled_tick = ?2 WHERE run_id = ?1 AND finished_at IS NOT NULL";
+            db.prepare_cached(sql)?.execute([run_id, tick])?;
         }
         Record::PauseAsked => {
             db.prepare_cached("UPDATE runs SET state = 'paused' WHERE run_id = ?1 AND finished_at IS NULL")?
@@ -199,6 +206,8 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
             })
         })
         .optional()?;
+    let known = retention::known_id(db, space, &submission.id_key)?;
+    let forgotten = known.as_ref().map_or(0, |id| id.number);
     let number = match &last {
         Some(last) if last.tenant != submission.tenant => return Ok(Acceptance::IdInUse),
         Some(last) if last.running && last.digest == submission.digest && submission.rerun.is_none() => {
@@ -206,13 +215,14 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
             return Ok(Acceptance::Running { run_id: last.run_id, number: last.number });
         }
         Some(last) if last.running => return Ok(Acceptance::IdInUse),
-        Some(last) => last.number + 1,
-        None => 1,
+        Some(last) => last.number.max(forgotten) + 1,
+        None if known.is_some_and(|id| id.tenant != submission.tenant) => return Ok(Acceptance::IdInUse),
+        None => forgotten + 1,
     };
     if !submission.has_room {
         return Ok(Acceptance::NoRoom);
     }
-    let reused_ids = match claim_job_ids(db, submission)? {
+    let reused_ids = match claim_job_ids(db, submission, tick)? {
         Ok(reused_ids) => reused_ids,
         Err(job) => return Ok(Acceptance::JobIdInUse { job }),
     };
@@ -243,7 +253,11 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
 
 /// Binds job ids to the tenant. Answers the jobs whose id it had sent to the same service before, or the first job whose
 /// id belongs to somebody else (nothing is bound then).
-fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<Result<BTreeSet<usize>, usize>> {
+fn claim_job_ids(
+    db: &Connection,
+    submission: &Submission,
+    tick: Millis,
+) -> rusqlite::Result<Result<BTreeSet<usize>, usize>> {
     let outside =
         chaos::seeded(Bug::OwnershipOutsideTransaction).then(|| Connection::open(db.path().unwrap_or_default()));
     let outside = outside.transpose()?;
@@ -255,11 +269,16 @@ fn claim_job_ids(db: &Connection, submission: &Submission) -> rusqlite::Result<R
             return Ok(Err(sent.job));
         }
     }
-    let mut claim = db.prepare_cached("INSERT OR IGNORE INTO job_ids (key, service, tenant) VALUES (?1, ?2, ?3)")?;
+    let mut claim =
+        db.prepare_cached("INSERT OR IGNORE INTO job_ids (key, service, tenant, used) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut use_again = db.prepare_cached("UPDATE job_ids SET used = ?3 WHERE key = ?1 AND service = ?2")?;
     let mut reused = BTreeSet::new();
     for sent in &submission.job_ids {
-        if claim.execute(params![sent.key, sent.service, submission.tenant])? == 0 && sent.has_wire_id {
-            reused.insert(sent.job);
+        if claim.execute(params![sent.key, sent.service, submission.tenant, tick])? == 0 {
+            use_again.execute(params![sent.key, sent.service, tick])?;
+            if sent.has_wire_id {
+                reused.insert(sent.job);
+            }
         }
     }
     Ok(Ok(reused))

@@ -1,10 +1,10 @@
 //! One writer thread with group commit: whatever waits when a transaction begins goes into it, then everybody is told.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,8 +15,9 @@ use super::clock::Clock;
 use super::documents::DocumentChange;
 use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
+use super::retention::Keeper;
 use super::sqlite::{Remedy, Time};
-use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Submission, marks, sqlite};
+use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Retention, Submission, marks, space, sqlite};
 use crate::chaos::{self, Point};
 use crate::disk;
 use crate::ports::Applied as DocumentApplied;
@@ -88,13 +89,21 @@ struct Inner {
     healthy: Arc<AtomicBool>,
     clock: Clock,
     history: Arc<SqliteHistory>,
+    path: PathBuf,
 }
 
 impl SqliteJournal {
-    /// Opens or makes the file and starts the writer.
+    /// Opens or makes the file and starts the writer, with the usual retention.
     ///
     /// *Errors*: the file cannot be opened, or the thread cannot be started.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        Self::open_keeping(path, Retention::default())
+    }
+
+    /// The same with a retention of one's own.
+    ///
+    /// *Errors*: as with [`SqliteJournal::open`].
+    pub fn open_keeping(path: &Path, retention: Retention) -> Result<Self, JournalError> {
         let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
         let mut connection = sqlite::open(path)?;
         let clock = Clock::resume(&connection).map_err(|error| cannot(error.to_string()))?;
@@ -107,12 +116,14 @@ impl SqliteJournal {
         let (commands, queue) = channel();
         let healthy = Arc::new(AtomicBool::new(true));
         let seen_by_writer = Arc::clone(&healthy);
+        let keeper = Keeper::new(retention, clock.clone());
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(connection, &queue, &seen_by_writer))
+            .spawn(move || write_all(connection, &queue, &seen_by_writer, keeper))
             .map_err(|error| cannot(error.to_string()))?;
         let history = Arc::new(SqliteHistory::open(path));
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), healthy, clock, history }) })
+        let (commands, thread, path) = (Some(commands), Some(thread), path.to_owned());
+        Ok(Self { inner: Arc::new(Inner { commands, thread, healthy, clock, history, path }) })
     }
 
     /// Changes a document of the embedded records.
@@ -166,6 +177,10 @@ impl Journal for SqliteJournal {
     fn is_healthy(&self) -> bool {
         self.inner.healthy.load(Ordering::Relaxed)
     }
+
+    fn disk_bytes(&self) -> u64 {
+        space::on_disk(&self.inner.path)
+    }
 }
 
 impl Drop for Inner {
@@ -181,20 +196,31 @@ impl Drop for Inner {
 }
 
 /// Writes until every handle is gone. What cannot be written now is held, in order, and written when it can be: an
-/// analysis that runs waits for the disk, a new one is refused.
-fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &AtomicBool) {
+/// analysis that runs waits for the disk, a new one is refused. In between, finished runs are removed.
+fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &AtomicBool, mut keeper: Keeper) {
     let mut broken = HashSet::new();
     let mut held: Vec<Command> = Vec::new();
     let mut last_tries = LAST_TRIES;
     loop {
-        let next = if held.is_empty() { queue.recv().ok() } else { queue.recv_timeout(RETRY_PAUSE).ok() };
-        if next.is_none() && held.is_empty() {
-            return;
-        }
+        let next = match queue.recv_timeout(if held.is_empty() { keeper.rest() } else { RETRY_PAUSE }) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Disconnected) if held.is_empty() => return,
+            Err(RecvTimeoutError::Timeout) if held.is_empty() => {
+                remove_some(&mut connection, &mut keeper);
+                continue;
+            }
+            Err(_) => None,
+        };
         let mut batch = std::mem::take(&mut held);
         batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
+        keeper.has_seen(batch.len());
         match write_batch(&mut connection, without_gaps(batch, &broken)) {
-            Ok(()) => healthy.store(true, Ordering::Relaxed),
+            Ok(()) => {
+                healthy.store(true, Ordering::Relaxed);
+                while keeper.is_owed() {
+                    remove_some(&mut connection, &mut keeper);
+                }
+            }
             Err((batch, error)) => {
                 if healthy.swap(false, Ordering::Relaxed) {
                     log::error!("the journal cannot be written: {error}");
@@ -218,6 +244,16 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
                 last_tries -= 1;
                 std::thread::park_timeout(RETRY_PAUSE);
             }
+        }
+    }
+}
+
+/// Removes a piece of what is not kept any more. It does not have to be now: what fails is tried again in the next round.
+fn remove_some(connection: &mut Connection, keeper: &mut Keeper) {
+    if let Err(error) = keeper.work(connection) {
+        match sqlite::remedy(&error) {
+            Remedy::Stop => disk::stop_the_process("the journal", &error),
+            Remedy::Wait | Remedy::Refuse => log::warn!("finished runs cannot be removed now: {error}"),
         }
     }
 }

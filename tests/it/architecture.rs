@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("jobs", &["playbook", "graph", "ports", "metrics"]),
     ("engine", &["playbook", "graph", "ports", "store", "metrics"]),
     ("adapters", &["playbook", "ports", "config", "disk"]),
-    ("config", &["playbook", "adapters", "engine", "jobs"]),
+    ("config", &["playbook", "adapters", "engine", "jobs", "store"]),
     ("http", &["playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
     ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics"]),
     ("testing", &["playbook", "graph", "ports", "store", "engine"]),

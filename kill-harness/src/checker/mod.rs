@@ -13,6 +13,7 @@ mod verdicts;
 use std::collections::BTreeMap;
 
 pub(crate) use figures::Figures;
+pub(crate) use owning_up::watch;
 pub(crate) use records::deploy;
 
 use crate::evidence::Seen;
@@ -88,7 +89,7 @@ pub(crate) async fn check(world: &World, tolerance: Tolerance) -> Result<Finding
         notices::check(&case, tolerance, &mut findings);
         records::check(&case, &documents, &mut findings);
         objects::check(&case, &objects, &mut findings);
-        owning_up::check(world, &case, &mut findings).await;
+        owning_up::check(&case, &mut findings);
     }
     records::check_foreign(world, &documents, &mut findings);
     findings.figures.entries = evidence.entries;

@@ -2,7 +2,7 @@
 
 mod read;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use dummy_services::Kind as Service;
 
@@ -57,6 +57,13 @@ pub(crate) struct Seen {
     pub(crate) unanswered: u32,
     /// An answer that ends the client's patience.
     pub(crate) refused: Option<String>,
+    /// By number of the run: starts that the orchestrator itself says may have been repeated.
+    pub(crate) announced: BTreeMap<u32, usize>,
+}
+
+/// Services that cannot be asked whether they have got a job.
+fn cannot_be_asked(service: Service) -> bool {
+    matches!(service, Service::Function | Service::Automl)
 }
 
 impl Seen {
@@ -66,6 +73,14 @@ impl Seen {
         let told = self.notices.keys().copied();
         let started = self.starts.iter().filter_map(|start| start.which).map(|start| start.run);
         acknowledged.chain(told).chain(started).max().unwrap_or(0)
+    }
+
+    /// Starts of a run at services that cannot be asked, beyond the first of each attempt.
+    pub(crate) fn repeated(&self, run: u32) -> usize {
+        let starts = self.starts.iter().filter(|start| cannot_be_asked(start.service));
+        let of_run = starts.filter_map(|start| Some((start, start.which.filter(|which| which.run == run)?)));
+        let attempts: Vec<_> = of_run.map(|(start, which)| (start.job, start.service, which.attempt)).collect();
+        attempts.len() - attempts.iter().collect::<BTreeSet<_>>().len()
     }
 
     /// Whether nothing at all was seen of it.
@@ -81,6 +96,8 @@ pub(crate) struct Evidence {
     pub(crate) foreign: Vec<String>,
     /// Questions to the function service about ids that it never got: the real one never recovers from them.
     pub(crate) wedged: Vec<String>,
+    /// Runs with repeated starts that the orchestrator has not announced yet.
+    pub(crate) unsure: BTreeSet<(usize, u32)>,
     /// Entries read so far.
     pub(crate) entries: u64,
     analyses: Vec<Known>,
@@ -120,6 +137,7 @@ impl Evidence {
             seen: analyses.iter().map(|_| Seen::default()).collect(),
             foreign: Vec::new(),
             wedged: Vec::new(),
+            unsure: BTreeSet::new(),
             entries: 0,
             analyses: analyses.iter().map(known).collect(),
             by_analysis: analyses.iter().enumerate().map(|(index, analysis)| (analysis.key(), index)).collect(),
@@ -142,6 +160,16 @@ impl Evidence {
     /// The client gives an analysis up.
     pub(crate) fn refuse(&mut self, analysis: usize, answer: String) {
         self.seen[analysis].refused = Some(answer);
+    }
+
+    /// The orchestrator says of so many starts of a run that they may have been repeated.
+    pub(crate) fn announce(&mut self, analysis: usize, run: u32, starts: usize) {
+        let Some(seen) = self.seen.get_mut(analysis) else { return };
+        let known = seen.announced.entry(run).or_default();
+        *known = starts.max(*known);
+        if *known >= seen.repeated(run) {
+            self.unsure.remove(&(analysis, run));
+        }
     }
 
     /// Accepted analyses of which a run has not ended.

@@ -3,7 +3,7 @@
 use dummy_services::{End, Kind as Service, LedgerEntry};
 use serde_json::Value;
 
-use super::{Ended, Evidence, Known, Start, Told};
+use super::{Ended, Evidence, Known, Start, Told, cannot_be_asked};
 use crate::contract::{self, StartOf};
 
 /// Most reports kept of what belongs to nobody.
@@ -57,6 +57,12 @@ impl Evidence {
             Some((analysis, job, which)) => {
                 self.seen[analysis].starts.push(Start { seq: entry.seq, job, service, which });
                 self.reopen_for(analysis, which);
+                if let Some(run) = which.map(|which| which.run).filter(|_| cannot_be_asked(service)) {
+                    let seen = &self.seen[analysis];
+                    if seen.repeated(run) > seen.announced.get(&run).copied().unwrap_or(0) {
+                        self.unsure.insert((analysis, run));
+                    }
+                }
             }
             None => self.report_foreign(format!("a start of {id} at {service}")),
         }
