@@ -11,6 +11,7 @@ mod functions;
 mod kill_points;
 mod minio;
 mod restart;
+mod retention;
 mod samples;
 mod speed;
 mod stores;
