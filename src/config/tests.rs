@@ -66,3 +66,21 @@ fn a_public_address_is_one_that_paths_can_be_put_behind() {
         assert!(public(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn what_is_kept_is_more_than_nothing_and_ids_stay_longer_than_runs() {
+    let kept = config(&[("RETENTION_DAYS", "0.5"), ("RETENTION_RUNS", "7")]).unwrap().retention;
+    assert_eq!((kept.age, kept.runs, kept.ids), (Duration::from_secs(12 * 3600), 7, Retention::default().ids));
+    assert_eq!(config(&[]).unwrap().retention, Retention::default());
+    for (name, value) in [
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "366"),
+        ("RETENTION_RUNS", "0"),
+        ("RETENTION_ID_DAYS", "29"),
+        ("RETENTION_ID_DAYS", "NaN"),
+        ("RETENTION_SWEEP_SECONDS", "0"),
+    ] {
+        assert!(config(&[(name, value)]).is_err(), "{name}={value}");
+    }
+}

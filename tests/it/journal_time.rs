@@ -15,7 +15,7 @@ const DAY: Millis = 24 * HOUR;
 const MOMENT: Millis = 60 * 1000;
 
 /// What `state.db` looked like before the journal had a clock of its own.
-const OLD_TABLES: &str = "
+pub(crate) const OLD_TABLES: &str = "
 CREATE TABLE runs (run_id INTEGER PRIMARY KEY, space TEXT NOT NULL, id_key TEXT NOT NULL, number INTEGER NOT NULL,
     id_text TEXT NOT NULL, tenant TEXT NOT NULL, digest BLOB NOT NULL, document TEXT NOT NULL, reused_ids TEXT NOT NULL,
     state TEXT NOT NULL, settled INTEGER NOT NULL DEFAULT 0, accepted_at INTEGER NOT NULL, finished_at INTEGER, cause TEXT,

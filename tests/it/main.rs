@@ -24,6 +24,7 @@ mod readme;
 mod recipes;
 mod reliability;
 mod restarts;
+mod retention;
 mod retries;
 mod seeded_bugs;
 mod shapes;

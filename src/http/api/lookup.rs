@@ -8,6 +8,9 @@ use crate::http::{ApiError, Door};
 use crate::playbook::{Problem, Space};
 use crate::store::RunSummary;
 
+/// What may have become of a run that is not there. The same words for all: nobody learns whose an id is.
+const FORGOTTEN: &str = "finished runs are removed after RETENTION_DAYS, or when there are more than RETENTION_RUNS";
+
 /// The query of a request that means one run.
 #[derive(Debug, Deserialize)]
 pub(super) struct RunQuery {
@@ -32,7 +35,12 @@ pub(super) fn read_query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T
 /// Finds the run. Blocks: use it off the workers.
 pub(super) fn find_here(door: &Door, space: Space, id: &str, number: Option<u32>) -> Result<RunSummary, ApiError> {
     let run = door.history.find(space, &id.to_lowercase(), number).map_err(|error| ApiError::unreadable(&error))?;
-    run.ok_or_else(|| ApiError::not_found(space.as_str()))
+    run.ok_or_else(|| ApiError::not_found(space.as_str()).hint(FORGOTTEN))
+}
+
+/// Fails for a run that was removed after it was found: what has been read about it since may be a part of it only.
+pub(super) fn must_be_there(door: &Door, space: Space, run: &RunSummary) -> Result<(), ApiError> {
+    find_here(door, space, &run.id, Some(run.number)).map(|_| ())
 }
 
 /// Finds the run.

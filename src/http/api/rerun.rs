@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::lookup::find;
+use super::lookup::{find, must_be_there};
 use super::verbs::run_url;
 use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
@@ -61,9 +61,12 @@ pub(super) async fn rerun(
         return Err(ApiError::draining());
     }
     let (shared, of) = (door.clone(), run.clone());
-    let prepared =
-        web::block(move || prepare(&shared, space, &of, &query)).await.map_err(|_| ApiError::draining())??;
-    let (plan, submission, reused) = prepared;
+    let prepare = move || {
+        let prepared = prepare(&shared, space, &of, &query);
+        must_be_there(&shared, space, &of)?;
+        prepared
+    };
+    let (plan, submission, reused) = web::block(prepare).await.map_err(|_| ApiError::draining())??;
     let accepted = door.engine.submit(plan, submission).await.map_err(|error| match error {
         SubmitError::IdInUse => still_running(run.number),
         other => ApiError::from(other),

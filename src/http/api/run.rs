@@ -1,10 +1,12 @@
 //! `GET /api/v1/analyses/{id}`: one run with the state of every job, folded from the journal.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::list::summary;
-use super::lookup::{RunQuery, find_here, read_query};
+use super::lookup::{RunQuery, find_here, must_be_there, read_query};
 use crate::graph::Plan;
 use crate::http::{ApiError, Door};
 use crate::playbook::Space;
@@ -26,13 +28,20 @@ pub(super) async fn run(
 }
 
 fn view(door: &Door, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
+    let run = find_here(door, space, id, number)?;
+    let what_is_known = read(door, space, &run);
+    must_be_there(door, space, &run)?;
+    let (plan, progress) = what_is_known?;
+    Ok(render(space, &run, &plan, &progress))
+}
+
+fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunProgress), ApiError> {
     let unreadable = |error| ApiError::unreadable(&error);
     let history = door.history.as_ref();
-    let run = find_here(door, space, id, number)?;
     let plan = door.playbooks.get(history, space, run.run_id)?;
     let entries = history.entries(run.run_id).map_err(unreadable)?;
     let progress = RunProgress::fold(plan.playbook.jobs.len(), &entries).map_err(unreadable)?;
-    Ok(render(space, &run, &plan, &progress))
+    Ok((plan, progress))
 }
 
 fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -> Value {

@@ -27,7 +27,7 @@ ALTER TABLE runs ADD COLUMN settled_tick INTEGER;
 UPDATE runs SET settled_tick = (
     SELECT coalesce(tick, at) FROM journal WHERE journal.run_id = runs.run_id ORDER BY seq DESC LIMIT 1
 ) WHERE settled = 1;
-CREATE INDEX runs_settled ON runs (settled_tick, run_id) WHERE settled = 1;
+CREATE INDEX runs_settled ON runs (settled, settled_tick) WHERE settled = 1;
 ALTER TABLE job_ids ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
 UPDATE job_ids SET used = coalesce((SELECT coalesce(tick, at) FROM journal ORDER BY seq DESC LIMIT 1), 0);
 CREATE INDEX job_ids_by_use ON job_ids (used);

@@ -193,7 +193,6 @@ fn a_round_that_breaks_off_anywhere_is_finished_by_the_next() {
             assert!(!ended || piece + 1 == pieces);
         }
         check(&mut db);
-        drop(keeper);
         finish(&mut db, &keep);
         check(&mut db);
         assert_eq!(number(&db, "SELECT count(*) FROM runs"), 4, "three that are over, and the open one");

@@ -13,6 +13,7 @@ mod minio;
 mod poison;
 mod power;
 mod restart;
+mod retention;
 mod samples;
 mod speed;
 mod stores;
