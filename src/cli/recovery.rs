@@ -154,10 +154,7 @@ impl Work {
         }
         log::info!("{count} runs go on where they were");
         let since = Instant::now();
-        for batch in usual.chunks(BATCH) {
-            self.mark(batch).await;
-            self.go_on(batch).await;
-        }
+        self.usual_go_on(&usual).await;
         for (run_id, _) in suspects.iter().filter(|(_, treatment)| *treatment == Treatment::Alone) {
             self.mark(&[*run_id]).await;
             self.read(&[*run_id]).into_iter().for_each(|run| self.engine.keep_slots(run));
@@ -172,6 +169,22 @@ impl Work {
             self.forgive(run_id).await;
         }
         log::info!("{count} runs have gone on within {} ms", since.elapsed().as_millis());
+    }
+
+    /// While the engine is at one batch the next one is read, so both are marked.
+    async fn usual_go_on(&self, usual: &[i64]) {
+        let mut under_way = None;
+        for (number, batch) in usual.chunks(BATCH).enumerate() {
+            let first = number.saturating_sub(1) * BATCH;
+            self.mark(&usual[first..number * BATCH + batch.len()]).await;
+            let runs = self.read(batch);
+            if let Some(before) = under_way.replace(self.engine.resume(runs)) {
+                before.await;
+            }
+        }
+        if let Some(last) = under_way {
+            last.await;
+        }
     }
 
     /// Without its mark a batch goes on all the same: that it goes on matters more than what it may do.

@@ -96,9 +96,13 @@ impl EngineHandle {
     /// Runs that go on in several portions: [`await_runs`](Self::await_runs) before the first one and
     /// [`open_gate`](Self::open_gate) after the last, so that no job gets a slot that a later run needs for what a service
     /// is at work on.
-    pub async fn resume(&self, runs: Vec<OpenRun>) {
-        if self.supervisor.send(ResumeRuns { runs }).await.is_err() {
-            log::debug!("the engine had stopped before its runs went on");
+    pub fn resume(&self, runs: Vec<OpenRun>) -> impl Future<Output = ()> + use<> {
+        // the engine begins with them before anybody waits for it
+        let gone_on = self.supervisor.send(ResumeRuns { runs });
+        async move {
+            if gone_on.await.is_err() {
+                log::debug!("the engine had stopped before its runs went on");
+            }
         }
     }
 

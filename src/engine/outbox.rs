@@ -26,7 +26,7 @@ use crate::store::{Journal, Receipt, Record};
 /// Resolves to whether the milestone is durable.
 type Committed = Shared<LocalBoxFuture<'static, bool>>;
 
-/// One delivery in its lane.
+/// One delivery in its lane. Boxed there: a channel makes room for 32 of them at once, and most runs have few.
 struct Item {
     number: u32,
     delivery: Delivery,
@@ -41,8 +41,8 @@ struct Item {
 pub(super) struct Outbox {
     run: Rc<RunSpec>,
     runner: Rc<dyn JobRunner>,
-    records: UnboundedSender<Item>,
-    notices: UnboundedSender<Item>,
+    records: UnboundedSender<Box<Item>>,
+    notices: UnboundedSender<Box<Item>>,
     record_count: u32,
     notice_count: u32,
     /// How far an earlier life of the run had come.
@@ -111,7 +111,8 @@ impl Outbox {
             }
             // the lanes live as long as this sender, so a closed lane means that the thread is shutting down
             let _counted = InOutbox::new(lane.into());
-            drop(queue.send(Item { number, delivery, committed: committed.clone(), after_record, _counted }));
+            let item = Item { number, delivery, committed: committed.clone(), after_record, _counted };
+            drop(queue.send(Box::new(item)));
         }
     }
 
@@ -139,19 +140,19 @@ impl Lanes {
     async fn run_empty(
         &self,
         lane: Lane,
-        mut queue: UnboundedReceiver<Item>,
+        mut queue: UnboundedReceiver<Box<Item>>,
         done: Option<watch::Sender<u32>>,
         mut records: Option<watch::Receiver<u32>>,
     ) {
         while let Some(item) = queue.recv().await {
-            let number = item.number;
-            if item.committed.await {
+            let Item { number, delivery, committed, after_record, _counted } = *item;
+            if committed.await {
                 if let Some(records) = &mut records {
                     // an error means that the records lane has ended, hence has delivered everything
-                    drop(records.wait_for(|done| *done >= item.after_record).await);
+                    drop(records.wait_for(|done| *done >= after_record).await);
                 }
                 chaos::at(Point::K8);
-                let given_up = self.deliver(number, item.delivery).await;
+                let given_up = self.deliver(number, delivery).await;
                 chaos::at(if lane == Lane::Records { Point::K9 } else { Point::K10 });
                 drop(self.journal.append(self.run.run_id, Record::Delivered { lane, number, given_up }));
             }

@@ -47,19 +47,20 @@ impl Default for Retry {
     }
 }
 
-/// A job object as received. Opaque on purpose: what the program needs of it is in the typed members of [`Job`].
+/// A job object as received. Opaque on purpose: what the program needs of it is in the typed members of [`Job`]. A list,
+/// because nobody looks anything up in it and it is kept as long as the run.
 #[derive(Debug, Clone, Default)]
-pub struct RawJob(pub(crate) Map<String, Value>);
+pub struct RawJob(Box<[(String, Value)]>);
 
 impl RawJob {
     /// Keeps a job object for `job-json`.
     pub fn new(object: Map<String, Value>) -> Self {
-        Self(object)
+        Self(object.into_iter().collect())
     }
 
     /// The object as stored in documents; `params` is replaced when AutoML chose others (contract section 4.4).
     pub fn document(&self, params: Option<&Map<String, Value>>) -> Map<String, Value> {
-        let mut object = self.0.clone();
+        let mut object: Map<String, Value> = self.0.iter().cloned().collect();
         if let Some(params) = params {
             object.insert("params".to_owned(), Value::Object(params.clone()));
         }

@@ -136,6 +136,8 @@ impl JobProgress {
             (known.attempt, known.service, &known.wire_id) == (start.attempt, start.service, &start.wire_id)
         };
         if !self.intents.iter().any(same) {
+            // nearly always the only one, and there may be very many jobs
+            self.intents.reserve_exact(1);
             self.intents.push(start);
         }
     }
