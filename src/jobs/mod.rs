@@ -37,7 +37,7 @@ use crate::playbook::JobKind;
 use crate::playbook::job::Service;
 use crate::ports::{
     Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
-    Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
+    LetGoStart, Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
 };
 use callbacks::Callbacks;
 pub use cancel::CAN_BE_CANCELLABLE;
@@ -131,6 +131,13 @@ impl PlatformJobs {
         let (ports, settings) = (Rc::new(ports), Rc::new(settings));
         let functions = FunctionSlots::new(&ports, &settings);
         Self { ports, settings, functions, circuits, web_application: Rc::default(), callbacks: None }
+    }
+
+    /// The same after earlier lives of the process have let go of these functions: their service may be at work on them.
+    #[must_use]
+    pub fn holding(self, let_go: Vec<LetGoStart>) -> Self {
+        let_go.into_iter().for_each(|start| self.functions.hold(start));
+        self
     }
 
     /// The same, and HTTP services may say by themselves how their jobs ended.

@@ -139,6 +139,17 @@ pub struct KnownStart {
     pub details: SuccessDetails,
 }
 
+/// A start whose job was let go of while the service may have been at work on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetGoStart {
+    /// The id that was sent.
+    pub wire_id: String,
+    /// Whether the service has answered the start: only then it can be asked about it.
+    pub acknowledged: bool,
+    /// How long ago it was let go of.
+    pub let_go: Duration,
+}
+
 /// The attempt's own line to the journal: intent before effect.
 pub trait AttemptLog {
     /// Resolves when the intent to start something at a service is durable; nothing may be sent there before.

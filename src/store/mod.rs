@@ -7,6 +7,7 @@ mod clock;
 pub mod documents;
 pub mod fold;
 mod idempotency;
+pub mod let_go;
 pub mod reader;
 pub mod record;
 pub mod recovery;
@@ -204,6 +205,9 @@ pub trait History: Send + Sync {
 
     /// Runs of which something is left to be done, oldest first.
     fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError>;
+
+    /// Runs in which, since this tick of the journal's clock, something ended otherwise than well.
+    fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError>;
 }
 
 /// Which runs to list.

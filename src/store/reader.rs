@@ -121,6 +121,21 @@ impl History for SqliteHistory {
         })
     }
 
+    fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError> {
+        self.read(|db| {
+            // ticks grow with the position, and only the newest end of the journal is read
+            db.prepare_cached(
+                "SELECT DISTINCT run_id FROM journal
+                 WHERE seq > coalesce((SELECT seq FROM journal WHERE coalesce(tick, at) < ?1 ORDER BY seq DESC LIMIT 1), 0)
+                 AND (record ->> 'event' IN ('job-failed', 'job-retrying', 'job-cancelled')
+                   OR (record ->> 'event' = 'analysis-finished' AND record ->> 'outcome' <> 'succeeded'))
+                 ORDER BY run_id",
+            )?
+            .query_map([tick], |row| row.get(0))?
+            .collect()
+        })
+    }
+
     fn unsettled_runs(&self) -> Result<Vec<(Space, RunSummary)>, JournalError> {
         self.read(|db| {
             let sql = format!("SELECT {RUN_COLUMNS}, space FROM runs WHERE settled = 0 ORDER BY run_id");

@@ -12,6 +12,7 @@ mod cancel;
 mod circuit;
 mod contact;
 mod failures;
+mod functions;
 mod journal;
 mod kinds;
 mod limits;
