@@ -11,6 +11,7 @@ pub mod let_go;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+pub mod rerun;
 mod schema;
 mod sqlite;
 mod submission;
