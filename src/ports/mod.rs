@@ -40,6 +40,9 @@ pub trait JobRunner {
         futures::future::ready(false).boxed_local()
     }
 
+    /// A run of an earlier life of the process is about to go on; said of all of them before anything is done for any.
+    fn goes_on(&self, _run: &RunSpec) {}
+
     /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;
 

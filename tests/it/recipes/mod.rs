@@ -11,6 +11,7 @@ mod callbacks;
 mod cancel;
 mod circuit;
 mod contact;
+mod evidence;
 mod failures;
 mod functions;
 mod journal;
