@@ -29,9 +29,10 @@ use crate::engine::EngineHandle;
 use crate::http::{self, ApiKey, Door, Draining, IngestionTester};
 use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
-use crate::ports::{JobRunner, Records, StoreError};
+use crate::ports::{JobRunner, LetGoStart, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
-use crate::store::{Receipt, SqliteHistory, SqliteJournal};
+use crate::store::let_go::let_go_functions;
+use crate::store::{Journal, Receipt, SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -148,7 +149,9 @@ impl Stack {
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
         let for_recipes = callbacks.clone();
-        let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes);
+        let let_go = let_go_functions(stores.history.as_ref(), journal.tick(), config.jobs.function_linger)
+            .map_err(|error| failed(error.to_string()))?;
+        let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
         let recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
@@ -217,6 +220,7 @@ fn make_runner(
     journal: &SqliteJournal,
     objects: Address,
     callbacks: Option<Callbacks>,
+    let_go: Vec<LetGoStart>,
 ) -> Result<Rc<dyn JobRunner>, StoreError> {
     let records: Box<dyn Records> = match &config.records {
         Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
@@ -247,7 +251,7 @@ fn make_runner(
         records,
         announcements: Box::new(WebApplication::new(config.frontend.clone(), &config.calls)),
     };
-    let jobs = PlatformJobs::new(ports, config.jobs.clone());
+    let jobs = PlatformJobs::new(ports, config.jobs.clone()).holding(let_go);
     Ok(match callbacks {
         Some(callbacks) => Rc::new(jobs.with_callbacks(callbacks)),
         None => Rc::new(jobs),

@@ -21,9 +21,13 @@ impl Handler<ResumeRuns> for AnalysisSupervisor {
 
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) -> Self::Result {
-        message.runs.iter().for_each(|run| self.keep_slots(run));
-        let keys: Vec<i64> = message.runs.iter().map(|run| run.run_id).collect();
-        message.runs.into_iter().for_each(|run| self.resume(run, ctx));
+        let runs: Vec<Ready> = message.runs.into_iter().map(ready).collect();
+        for run in &runs {
+            self.runner.goes_on(&run.run);
+            self.keep_slots(run);
+        }
+        let keys: Vec<i64> = runs.iter().map(|run| run.run.run_id).collect();
+        runs.into_iter().for_each(|run| self.resume(run, ctx));
         let begun = |run_id| self.runs.get(run_id).map(|running| running.graph.clone());
         let graphs: Vec<Addr<GraphActor>> = keys.iter().filter_map(begun).collect();
         Box::pin(async move {
@@ -41,7 +45,9 @@ impl Handler<KeepSlots> for AnalysisSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: KeepSlots, _: &mut Self::Context) {
-        self.keep_slots(&message.run);
+        let run = ready(message.run);
+        self.runner.goes_on(&run.run);
+        self.keep_slots(&run);
     }
 }
 
@@ -50,6 +56,7 @@ impl Handler<AwaitRuns> for AnalysisSupervisor {
 
     fn handle(&mut self, message: AwaitRuns, _: &mut Self::Context) {
         self.gate.close();
+        self.runner.awaits_runs();
         self.awaited = message.runs.into_iter().map(|run_id| (run_id, Vec::new())).collect();
     }
 }
@@ -59,6 +66,7 @@ impl Handler<OpenGate> for AnalysisSupervisor {
 
     fn handle(&mut self, message: OpenGate, _: &mut Self::Context) {
         self.awaited.retain(|run_id, _| message.to_come.contains(run_id));
+        self.runner.knows_all_runs();
         let granted = self.gate.open();
         self.let_in(granted);
     }
@@ -67,32 +75,28 @@ impl Handler<OpenGate> for AnalysisSupervisor {
 impl AnalysisSupervisor {
     /// Services are at work on these jobs now: a job that has not begun must not get their slots first. Each is given back
     /// like every other slot, by its node or at the end of its run.
-    fn keep_slots(&mut self, run: &OpenRun) {
-        let playbook = &run.plan.playbook;
-        let at_work = run.progress.jobs.iter().enumerate().filter(|(_, known)| known.may_be_at_work());
+    fn keep_slots(&mut self, run: &Ready) {
+        let playbook = &run.run.playbook;
+        let at_work = run.before.jobs.iter().enumerate().filter(|(_, known)| known.may_be_at_work());
         for (job, _) in at_work {
             let Some(service) = playbook.jobs.get(job).and_then(|job| job.kind.service()) else { continue };
-            let ticket = Ticket { run_id: run.run_id, job: job as u32 };
+            let ticket = Ticket { run_id: run.run.run_id, job: job as u32 };
             let tenant = playbook.tenant.clone();
             let request = Request { ticket, tenant, service, max_parallel: playbook.options.max_parallel };
             self.gate.keep(request);
         }
     }
 
-    fn resume(&mut self, run: OpenRun, ctx: &mut Context<Self>) {
+    fn resume(&mut self, ready: Ready, ctx: &mut Context<Self>) {
         chaos::at(Point::K14);
-        let OpenRun { run_id, number, plan, reused_ids, progress, age } = run;
-        let playbook = Arc::new(plan.playbook);
-        log::info!("tenant={} {}={} run={number}: goes on", playbook.tenant, playbook.space.as_str(), playbook.id);
+        log::info!("{}: goes on", ready.run.log_prefix());
         self.open += 1;
         metrics::analyses_open(self.open);
-        self.tenants.entry(playbook.tenant.clone()).or_default().open += 1;
+        let run_id = ready.run.run_id;
+        self.tenants.entry(ready.run.playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
         let asked = self.awaited.remove(&run_id).unwrap_or_default();
-        let here = Instant::now();
-        let accepted = here.checked_sub(age).unwrap_or(here);
-        let run = Rc::new(RunSpec { run_id, number, playbook, accepted, reused_ids });
-        self.begin(Ready { run, graph: plan.graph, before: progress }, ctx);
+        self.begin(ready, ctx);
         for verb in asked {
             // it may have been read back before it was asked; one that is over has nothing to steer
             if let Err(error) = self.steer(run_id, verb, ctx) {
@@ -100,4 +104,12 @@ impl AnalysisSupervisor {
             }
         }
     }
+}
+
+fn ready(run: OpenRun) -> Ready {
+    let OpenRun { run_id, number, plan, reused_ids, progress, age } = run;
+    let here = Instant::now();
+    let accepted = here.checked_sub(age).unwrap_or(here);
+    let run = RunSpec { run_id, number, playbook: Arc::new(plan.playbook), accepted, reused_ids };
+    Ready { run: Rc::new(run), graph: plan.graph, before: progress }
 }

@@ -76,7 +76,7 @@ pub(super) struct Ready {
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
 pub struct AnalysisSupervisor {
     pub(super) journal: Arc<dyn Journal>,
-    runner: Rc<dyn JobRunner>,
+    pub(super) runner: Rc<dyn JobRunner>,
     limits: EngineLimits,
     pub(super) gate: Admission,
     /// Nodes in line, by ticket.

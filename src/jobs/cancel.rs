@@ -12,7 +12,7 @@ use super::function_slots::FunctionSlots;
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings, paths};
 use crate::playbook::job::Service;
-use crate::ports::{Answer, CancelledAttempt, KnownStart};
+use crate::ports::{Answer, CancelledAttempt, KnownStart, LetGoStart};
 
 /// A start whose answer never came may still be on its way when the service says that it does not know the job: it is asked
 /// once more after this time.
@@ -31,6 +31,12 @@ pub(super) async fn cancel(
     attempt: CancelledAttempt,
 ) -> bool {
     let (ports, settings, functions) = (&ports, &settings, &functions);
+    // a job of an earlier life of the process may have no slot in this one
+    let function = attempt.starts.iter().rev().find(|start| start.service == Service::Function);
+    if let Some(KnownStart { wire_id, acknowledged, .. }) = function {
+        let (wire_id, let_go) = (wire_id.clone(), Duration::ZERO);
+        functions.hold(LetGoStart { wire_id, acknowledged: *acknowledged, let_go });
+    }
     let each = attempt.starts.iter().map(|start| async move {
         let can_be_told = settings.cancellable.contains(&start.service);
         let stopped = can_be_told && timeout(settings.cancel_timeout, stopped(ports, start)).await.unwrap_or(false);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::clock::Instant;
 
+use super::evidence::Evidence;
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings};
 use crate::chaos::{self, Point};
@@ -14,49 +15,64 @@ use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunS
 /// The web application does not await its own saves: its entry may come this much later than the playbook (decision 22).
 const ENTRY_GRACE: Duration = Duration::from_secs(10);
 
-/// Delivers one record or notice of a run.
-pub(super) async fn deliver(
-    ports: &JobPorts,
-    settings: &JobSettings,
-    absence: &Absence,
-    run: &Rc<RunSpec>,
-    number: u32,
-    delivery: &Delivery,
-) -> DeliveryResult {
-    match delivery {
-        Delivery::Record(change) => record(ports, settings, run, change).await,
-        Delivery::Notice(notice) => {
-            let event_id = format!("{}/{}/{number}", run.playbook.id.text(), run.number);
-            announce(ports, settings, absence, notice, &event_id).await
-        }
-    }
+/// Everything that deliveries need.
+pub(super) struct Deliverer {
+    pub(super) ports: Rc<JobPorts>,
+    pub(super) settings: Rc<JobSettings>,
+    pub(super) evidence: Evidence,
+    pub(super) web_application: Rc<Absence>,
 }
 
-async fn record(ports: &JobPorts, settings: &JobSettings, run: &Rc<RunSpec>, change: &RecordChange) -> DeliveryResult {
-    let since = Instant::now();
-    let mut backoff = Backoff::default();
-    loop {
-        let applied = match change {
-            RecordChange::DeleteObject { key } => {
-                chaos::at(Point::K15d);
-                ports.objects.delete(run.playbook.tenant.as_str(), key).await.map(|()| Applied::Done)
+impl Deliverer {
+    /// Delivers one record or notice of a run.
+    pub(super) async fn deliver(&self, run: &RunSpec, number: u32, delivery: &Delivery) -> DeliveryResult {
+        match delivery {
+            Delivery::Record(change) => self.record(run, change).await,
+            Delivery::Notice(notice) => {
+                let event_id = format!("{}/{}/{number}", run.playbook.id.text(), run.number);
+                announce(&self.ports, &self.settings, &self.web_application, notice, &event_id).await
             }
-            RecordChange::Register
-            | RecordChange::Document { .. }
-            | RecordChange::Pipeline(_)
-            | RecordChange::DatasetFeatures { .. } => ports.records.apply(run, change).await,
-        };
-        match applied {
-            Ok(Applied::Done) => return DeliveryResult::Delivered,
-            Ok(Applied::NoSuchEntry) if run.accepted.elapsed() >= ENTRY_GRACE => {
-                return DeliveryResult::GivenUp(format!("the web application has no entry for {}", run.playbook.id));
-            }
-            Err(error @ StoreError::Refused { .. }) => return DeliveryResult::GivenUp(error.to_string()),
-            Err(error) if since.elapsed() >= settings.delivery_wait => {
-                return DeliveryResult::GivenUp(error.to_string());
-            }
-            Ok(Applied::NoSuchEntry) | Err(StoreError::Unavailable { .. }) => backoff.pause().await,
         }
+    }
+
+    async fn record(&self, run: &RunSpec, change: &RecordChange) -> DeliveryResult {
+        let since = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let applied = match change {
+                RecordChange::DeleteObject { key } => self.delete(run, key).await,
+                RecordChange::Register
+                | RecordChange::Document { .. }
+                | RecordChange::Pipeline(_)
+                | RecordChange::DatasetFeatures { .. } => self.ports.records.apply(run, change).await,
+            };
+            match applied {
+                Ok(Applied::Done) => return DeliveryResult::Delivered,
+                Ok(Applied::NoSuchEntry) if run.accepted.elapsed() >= ENTRY_GRACE => {
+                    return DeliveryResult::GivenUp(format!(
+                        "the web application has no entry for {}",
+                        run.playbook.id
+                    ));
+                }
+                Err(error @ StoreError::Refused { .. }) => return DeliveryResult::GivenUp(error.to_string()),
+                Err(error) if since.elapsed() >= self.settings.delivery_wait => {
+                    return DeliveryResult::GivenUp(error.to_string());
+                }
+                Ok(Applied::NoSuchEntry) | Err(StoreError::Unavailable { .. }) => backoff.pause().await,
+            }
+        }
+    }
+
+    /// What a later run has left there by now is none of this one's.
+    async fn delete(&self, run: &RunSpec, key: &str) -> Result<Applied, StoreError> {
+        chaos::at(Point::K15d);
+        let delete = || self.ports.objects.delete(run.playbook.tenant.as_str(), key);
+        match self.evidence.delete_of(run, key, delete).await {
+            Some(deleted) => deleted?,
+            None => log::info!("{}: {key} is a later run's and stays", run.log_prefix()),
+        }
+        self.evidence.is_gone(run, key);
+        Ok(Applied::Done)
     }
 }
 

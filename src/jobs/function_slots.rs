@@ -5,11 +5,14 @@
 //! service can be told, its word that it has stopped frees the slot at once.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::clock::{Instant, sleep};
+use actix::clock::{Instant, sleep, timeout};
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, ready};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -19,17 +22,20 @@ use super::paths::progress_question;
 use super::{JobPorts, JobSettings};
 use crate::chaos::{self, Bug};
 use crate::playbook::job::Service;
-use crate::ports::{FailureKind, JobFailure};
+use crate::ports::{FailureKind, JobFailure, KnownStart, LetGoStart};
 
 /// Jobs whose service said that it has stopped them, as many as are remembered.
 const REMEMBERED: usize = 1_000;
 
-/// The slots and their caretaker.
+/// The slots and their caretaker. Slots are handed out in the order in which they were asked for: what is held for functions
+/// of earlier lives of the process comes before everything that asks later.
 #[derive(Clone)]
 pub(super) struct FunctionSlots {
     free: Arc<Semaphore>,
     caretaker: UnboundedSender<Abandoned>,
     stopped: Rc<Stopped>,
+    /// Wire ids that a job of this life of the process or the caretaker has in hand.
+    in_hand: Rc<RefCell<HashSet<String>>>,
 }
 
 /// Wire ids of jobs that their service has stopped; whoever waits is told of new ones.
@@ -41,17 +47,17 @@ struct Stopped {
 
 /// A slot whose job is gone.
 struct Abandoned {
-    permit: OwnedSemaphorePermit,
-    /// The id that was sent.
-    wire_id: String,
-    /// Whether it can be asked about; an id that the service may not know wedges it.
-    is_known: bool,
+    /// Resolves when the slot is there; it stands in line for it since its job was let go of.
+    permit: LocalBoxFuture<'static, Option<OwnedSemaphorePermit>>,
+    /// The id that was sent, whether it can be asked about (an id that the service may not know wedges it), and how long ago
+    /// its job was let go of.
+    start: LetGoStart,
 }
 
 /// A slot in use. Dropped while the service may be at work, it goes to the caretaker.
 pub(super) struct FunctionSlot {
     permit: Option<OwnedSemaphorePermit>,
-    caretaker: UnboundedSender<Abandoned>,
+    slots: FunctionSlots,
     /// The id that was sent, once one may have been.
     sent: RefCell<Option<String>>,
     is_known: bool,
@@ -62,28 +68,64 @@ impl FunctionSlots {
     pub(super) fn new(ports: &Rc<JobPorts>, settings: &Rc<JobSettings>) -> Self {
         let (caretaker, mut abandoned) = unbounded_channel::<Abandoned>();
         let stopped = Rc::new(Stopped::default());
-        let care = Care { ports: Rc::clone(ports), settings: Rc::clone(settings), stopped: Rc::clone(&stopped) };
-        let care = Rc::new(care);
+        let in_hand = Rc::new(RefCell::default());
+        let more = if chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
+        let free = Arc::new(Semaphore::new(settings.function_concurrency + more));
+        let care = Rc::new(Care {
+            ports: Rc::clone(ports),
+            settings: Rc::clone(settings),
+            stopped: Rc::clone(&stopped),
+            in_hand: Rc::clone(&in_hand),
+        });
         actix::spawn(async move {
             while let Some(slot) = abandoned.recv().await {
                 let care = Rc::clone(&care);
                 actix::spawn(async move { care.takes(slot).await });
             }
         });
-        let more = if chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
-        Self { free: Arc::new(Semaphore::new(settings.function_concurrency + more)), caretaker, stopped }
+        Self { free, caretaker, stopped, in_hand }
     }
 
-    /// Waits for a slot.
-    pub(super) async fn take(&self) -> Result<FunctionSlot, JobFailure> {
-        let permit = Arc::clone(&self.free).acquire_owned().await;
-        let permit = permit.map_err(|_| JobFailure::new(FailureKind::Cancelled, "the function slots are closed"))?;
-        Ok(FunctionSlot {
-            permit: Some(permit),
-            caretaker: self.caretaker.clone(),
+    /// Waits for a slot. `known` is a start of an earlier life of the process that the job goes on with: the service may be at
+    /// work on it from the beginning.
+    pub(super) async fn take(&self, known: Option<&KnownStart>) -> Result<FunctionSlot, JobFailure> {
+        let mut slot = FunctionSlot {
+            permit: None,
+            slots: self.clone(),
             sent: RefCell::new(None),
-            is_known: false,
-        })
+            is_known: known.is_some_and(|known| known.acknowledged),
+        };
+        if let Some(known) = known {
+            slot.may_be_at_work(&known.wire_id);
+        }
+        let permit = Arc::clone(&self.free).acquire_owned().await;
+        let closed = |_| JobFailure::new(FailureKind::Cancelled, "the function slots are closed");
+        slot.permit = Some(permit.map_err(closed)?);
+        Ok(slot)
+    }
+
+    /// Holds a slot for a function whose job is gone, unless that is seen to already.
+    pub(super) fn hold(&self, start: LetGoStart) {
+        if self.in_hand.borrow_mut().insert(start.wire_id.clone()) {
+            self.leave(None, start);
+        }
+    }
+
+    /// Leaves a function to the caretaker. A slot that is not there is stood in line for at once: whoever asks later comes
+    /// after it.
+    fn leave(&self, permit: Option<OwnedSemaphorePermit>, start: LetGoStart) {
+        let permit = match permit {
+            Some(permit) => ready(Some(permit)).boxed_local(),
+            None => {
+                let mut in_line = Arc::clone(&self.free).acquire_owned().map(Result::ok).boxed_local();
+                match (&mut in_line).now_or_never() {
+                    Some(permit) => ready(permit).boxed_local(),
+                    None => in_line,
+                }
+            }
+        };
+        // without a caretaker the thread is ending, and the slot with it
+        drop(self.caretaker.send(Abandoned { permit, start }));
     }
 
     /// The service has said that it does not work on this job any more.
@@ -100,7 +142,10 @@ impl FunctionSlots {
 impl FunctionSlot {
     /// A start is about to leave: from now on the service may be at work.
     pub(super) fn may_be_at_work(&self, wire_id: &str) {
-        self.sent.replace(Some(wire_id.to_owned()));
+        self.slots.in_hand.borrow_mut().insert(wire_id.to_owned());
+        if let Some(before) = self.sent.replace(Some(wire_id.to_owned())).filter(|before| before != wire_id) {
+            self.slots.in_hand.borrow_mut().remove(&before);
+        }
     }
 
     /// The service has the job by this id.
@@ -111,15 +156,17 @@ impl FunctionSlot {
 
     /// The service is done, or never began.
     pub(super) fn give_back(self) {
-        self.sent.replace(None);
+        if let Some(sent) = self.sent.take() {
+            self.slots.in_hand.borrow_mut().remove(&sent);
+        }
     }
 }
 
 impl Drop for FunctionSlot {
     fn drop(&mut self) {
-        if let (Some(wire_id), Some(permit)) = (self.sent.take(), self.permit.take()) {
-            // without a caretaker the thread is ending, and the slot with it
-            drop(self.caretaker.send(Abandoned { permit, wire_id, is_known: self.is_known }));
+        if let Some(wire_id) = self.sent.take() {
+            let start = LetGoStart { wire_id, acknowledged: self.is_known, let_go: Duration::ZERO };
+            self.slots.leave(self.permit.take(), start);
         }
     }
 }
@@ -129,18 +176,34 @@ struct Care {
     ports: Rc<JobPorts>,
     settings: Rc<JobSettings>,
     stopped: Rc<Stopped>,
+    in_hand: Rc<RefCell<HashSet<String>>>,
 }
 
 impl Care {
     /// Holds the slot until the service is done with the job, has stopped it, or for the configured time.
     async fn takes(&self, slot: Abandoned) {
+        let Abandoned { permit, start } = slot;
+        let limit = self.settings.function_linger.saturating_sub(start.let_go);
+        // the time in line counts: the service works meanwhile
+        let held = timeout(limit, async {
+            let _held = permit.await;
+            self.watches(&start).await;
+        });
+        if held.await.is_err() {
+            log::info!("job={}: its slot at the function service is not held any longer", start.wire_id);
+        }
+        self.in_hand.borrow_mut().remove(&start.wire_id);
+    }
+
+    /// Resolves when the service is done with a job or has stopped it.
+    async fn watches(&self, start: &LetGoStart) {
         let since = Instant::now();
-        while since.elapsed() < self.settings.function_linger && !self.has_stopped(&slot.wire_id) {
-            if slot.is_known && !self.is_at_work(&slot.wire_id).await {
+        while !self.has_stopped(&start.wire_id) {
+            if start.acknowledged && !self.is_at_work(&start.wire_id).await {
                 break;
             }
             let news = self.stopped.news.notified();
-            if self.has_stopped(&slot.wire_id) {
+            if self.has_stopped(&start.wire_id) {
                 break;
             }
             let delay = sleep(poll_delay(since.elapsed(), self.settings.poll_interval));
@@ -149,7 +212,6 @@ impl Care {
                 () = delay => {}
             }
         }
-        drop(slot.permit);
     }
 
     fn has_stopped(&self, wire_id: &str) -> bool {

@@ -10,6 +10,7 @@ pub mod callbacks;
 mod cancel;
 mod contact;
 mod deliver;
+mod evidence;
 mod follow;
 mod follow_ups;
 mod function_slots;
@@ -37,11 +38,12 @@ use crate::playbook::JobKind;
 use crate::playbook::job::Service;
 use crate::ports::{
     Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
-    Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
+    LetGoStart, Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
 };
 use callbacks::Callbacks;
 pub use cancel::CAN_BE_CANCELLABLE;
-use deliver::Absence;
+use deliver::{Absence, Deliverer};
+use evidence::Evidence;
 use function_slots::FunctionSlots;
 use guarded::{Circuits, GuardedServices, GuardedSpark};
 use recipe::Attempt;
@@ -114,6 +116,7 @@ pub struct PlatformJobs {
     settings: Rc<JobSettings>,
     functions: FunctionSlots,
     circuits: Circuits,
+    evidence: Evidence,
     web_application: Rc<Absence>,
     callbacks: Option<Callbacks>,
 }
@@ -130,7 +133,22 @@ impl PlatformJobs {
         };
         let (ports, settings) = (Rc::new(ports), Rc::new(settings));
         let functions = FunctionSlots::new(&ports, &settings);
-        Self { ports, settings, functions, circuits, web_application: Rc::default(), callbacks: None }
+        Self {
+            ports,
+            settings,
+            functions,
+            circuits,
+            evidence: Evidence::default(),
+            web_application: Rc::default(),
+            callbacks: None,
+        }
+    }
+
+    /// The same after earlier lives of the process have let go of these functions: their service may be at work on them.
+    #[must_use]
+    pub fn holding(self, let_go: Vec<LetGoStart>) -> Self {
+        let_go.into_iter().for_each(|start| self.functions.hold(start));
+        self
     }
 
     /// The same, and HTTP services may say by themselves how their jobs ended.
@@ -148,6 +166,7 @@ impl JobRunner for PlatformJobs {
             settings: Rc::clone(&self.settings),
             functions: self.functions.clone(),
             circuits: self.circuits.clone(),
+            evidence: self.evidence.clone(),
             callbacks: self.callbacks.clone(),
             since: actix::clock::Instant::now(),
         };
@@ -159,14 +178,30 @@ impl JobRunner for PlatformJobs {
         cancel::cancel(ports, settings, self.functions.clone(), attempt).boxed_local()
     }
 
+    fn awaits_runs(&self) {
+        self.evidence.knows_all_claims(false);
+    }
+
+    fn goes_on(&self, run: &RunSpec) {
+        self.evidence.is_expected_by(run);
+    }
+
+    fn knows_all_runs(&self) {
+        self.evidence.knows_all_claims(true);
+    }
+
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {
         follow_ups::follow_ups(run, milestone)
     }
 
     fn deliver(&self, run: Rc<RunSpec>, number: u32, delivery: Delivery) -> LocalBoxFuture<'static, DeliveryResult> {
-        let (ports, settings, absence) =
-            (Rc::clone(&self.ports), Rc::clone(&self.settings), Rc::clone(&self.web_application));
-        async move { deliver::deliver(&ports, &settings, &absence, &run, number, &delivery).await }.boxed_local()
+        let deliverer = Deliverer {
+            ports: Rc::clone(&self.ports),
+            settings: Rc::clone(&self.settings),
+            evidence: self.evidence.clone(),
+            web_application: Rc::clone(&self.web_application),
+        };
+        async move { deliverer.deliver(&run, number, &delivery).await }.boxed_local()
     }
 
     fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) -> LocalBoxFuture<'static, ()> {

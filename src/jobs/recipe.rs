@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::clock::Instant;
 
 use super::callbacks::Callbacks;
+use super::evidence::Evidence;
 use super::function_slots::FunctionSlots;
 use super::guarded::Circuits;
 use super::pace::Backoff;
@@ -28,6 +29,7 @@ pub(super) struct Attempt {
     pub(super) settings: Rc<JobSettings>,
     pub(super) functions: FunctionSlots,
     pub(super) circuits: Circuits,
+    pub(super) evidence: Evidence,
     pub(super) callbacks: Option<Callbacks>,
     /// When this life of it began.
     pub(super) since: Instant,

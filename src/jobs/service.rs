@@ -95,7 +95,7 @@ pub(super) async fn function(attempt: &Attempt, function: &Value) -> Result<JobS
             "analysis-id": attempt.call.run.playbook.id.text(),
         })
     };
-    let mut slot = attempt.functions.take().await?;
+    let mut slot = attempt.functions.take(attempt.known_start(Service::Function)).await?;
     let leaving = |wire_id: &str, output: &str| {
         slot.may_be_at_work(wire_id);
         body(wire_id, output)

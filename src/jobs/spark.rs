@@ -8,6 +8,7 @@ use super::pace::poll_delay;
 use super::paths;
 use super::recipe::{Attempt, unreachable};
 use crate::chaos::{self, Bug, Point};
+use crate::graph::inputs::JobOutput;
 use crate::playbook::algorithms;
 use crate::playbook::job::Service;
 use crate::playbook::{MlArgs, MlTask};
@@ -19,6 +20,18 @@ const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
 /// Runs the job to its end.
 pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Result<JobSuccess, JobFailure> {
     let input = attempt.one_input()?;
+    let claim = attempt.evidence.claim(&attempt.call.run, &paths::evidence(&attempt.output().0));
+    let success = find_or_submit(attempt, task, args, &input).await?;
+    claim.stays();
+    Ok(success)
+}
+
+async fn find_or_submit(
+    attempt: &Attempt,
+    task: MlTask,
+    args: &MlArgs,
+    input: &JobOutput,
+) -> Result<JobSuccess, JobFailure> {
     if let Some(known) = attempt.known_start(Service::Spark) {
         return await_evidence(
             attempt,
@@ -40,10 +53,8 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     }
     let (directory, output) = attempt.output();
     attempt.make_directory(&directory).await?;
-    let evidence = paths::evidence(&directory);
-    let tenant = attempt.call.run.playbook.tenant.as_str();
     // evidence of an earlier attempt must not speak for this one
-    attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
+    delete_evidence(attempt).await?;
     let message = SparkJob {
         script: format!("local://{}", script(task)),
         algorithm: algorithm.to_owned(),
@@ -59,7 +70,7 @@ pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Resul
     attempt.intend_with(Service::Spark, &wire_id, details.clone()).await?;
     let success = submit(attempt, connection, &message, details).await?;
     if chaos::seeded(Bug::DeleteEvidenceEarly) {
-        attempt.patiently(|| attempt.ports.objects.delete(tenant, &evidence)).await?;
+        delete_evidence(attempt).await?;
     }
     chaos::at(Point::K15c);
     Ok(success)
@@ -116,6 +127,15 @@ async fn submit(
         return Ok(JobSuccess { details, ..attempt.own_output(output) });
     }
     Err(without_evidence)
+}
+
+async fn delete_evidence(attempt: &Attempt) -> Result<(), JobFailure> {
+    let (run, key) = (&attempt.call.run, paths::evidence(&attempt.output().0));
+    let delete = || async {
+        let delete = || attempt.ports.objects.delete(run.playbook.tenant.as_str(), &key);
+        attempt.evidence.delete_of(run, &key, delete).await.unwrap_or(Ok(()))
+    };
+    attempt.patiently(delete).await
 }
 
 async fn has_evidence(attempt: &Attempt) -> Result<bool, JobFailure> {

@@ -2,8 +2,9 @@
 //! twice without asking.
 
 use std::future::Future;
+use std::time::Duration;
 
-use actix::clock::Instant;
+use actix::clock::{Instant, sleep, timeout};
 use serde_json::Value;
 
 use super::answers::{self, ProgressAnswer, StartAnswer};
@@ -87,6 +88,9 @@ impl Attempt {
         let how = if acknowledged { Attach::Follow } else { attach::attach(known) };
         match how {
             Attach::Follow => Ok(Started { service, wire_id, acknowledged, callback }),
+            Attach::StartAgain if self.outlasts(known, callback.as_ref()).await => {
+                Ok(Started { service, wire_id, acknowledged: true, callback })
+            }
             Attach::StartAgain => self.start_again(service, callback, body).await,
             Attach::AskOnce => {
                 let question = progress_question(service, &wire_id);
@@ -98,6 +102,22 @@ impl Attempt {
                     Ok(ProgressAnswer::UnknownId | ProgressAnswer::NoVerdict(_) | ProgressAnswer::Unusable(_))
                     | Err(_) => self.start_again(service, callback, body).await,
                 }
+            }
+        }
+    }
+
+    /// Waits until a service that cannot be asked must be done with a start that it may have got; true if it says by itself
+    /// meanwhile that it has got it. A second function beside the first would mix their inputs (fact F11).
+    async fn outlasts(&self, known: &KnownStart, callback: Option<&Awaited>) -> bool {
+        let starts = self.call.known.iter().filter(|start| start.service == known.service).count();
+        // since when it may be at work is known of the only start of an attempt
+        let since = if starts == 1 { self.call.spent } else { Duration::ZERO };
+        let left = self.settings.function_linger.saturating_sub(since);
+        match callback {
+            Some(callback) => timeout(left, callback.verdict()).await.is_ok(),
+            None => {
+                sleep(left).await;
+                false
             }
         }
     }

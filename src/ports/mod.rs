@@ -40,6 +40,15 @@ pub trait JobRunner {
         futures::future::ready(false).boxed_local()
     }
 
+    /// Runs of earlier lives of the process are about to go on, in several portions.
+    fn awaits_runs(&self) {}
+
+    /// One of them goes on, or will.
+    fn goes_on(&self, _run: &RunSpec) {}
+
+    /// All of them have been named by now.
+    fn knows_all_runs(&self) {}
+
     /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;
 
@@ -137,6 +146,17 @@ pub struct KnownStart {
     pub acknowledged: bool,
     /// What was known by then and the documents will need.
     pub details: SuccessDetails,
+}
+
+/// A start whose job was let go of while the service may have been at work on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetGoStart {
+    /// The id that was sent.
+    pub wire_id: String,
+    /// Whether the service has answered the start: only then it can be asked about it.
+    pub acknowledged: bool,
+    /// How long ago it was let go of.
+    pub let_go: Duration,
 }
 
 /// The attempt's own line to the journal: intent before effect.

@@ -7,10 +7,12 @@ mod clock;
 pub mod documents;
 pub mod fold;
 mod idempotency;
+pub mod let_go;
 mod marks;
 pub mod reader;
 pub mod record;
 pub mod recovery;
+pub mod rerun;
 mod retention;
 mod schema;
 mod space;
@@ -218,6 +220,9 @@ pub trait History: Send + Sync {
 
     /// What is stored of the runs of which something is left to be done, from one key to another one.
     fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError>;
+
+    /// Runs in which, since this tick of the journal's clock, something ended otherwise than well.
+    fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError>;
 }
 
 /// Which runs to list.

@@ -128,6 +128,21 @@ impl History for SqliteHistory {
         })
     }
 
+    fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError> {
+        self.read(|db| {
+            // ticks grow with the position, and only the newest end of the journal is read
+            db.prepare_cached(
+                "SELECT DISTINCT run_id FROM journal
+                 WHERE seq > coalesce((SELECT seq FROM journal WHERE coalesce(tick, at) < ?1 ORDER BY seq DESC LIMIT 1), 0)
+                 AND (record ->> 'event' IN ('job-failed', 'job-retrying', 'job-cancelled')
+                   OR (record ->> 'event' = 'analysis-finished' AND record ->> 'outcome' <> 'succeeded'))
+                 ORDER BY run_id",
+            )?
+            .query_map([tick], |row| row.get(0))?
+            .collect()
+        })
+    }
+
     fn unsettled_runs(&self) -> Result<Vec<i64>, JournalError> {
         self.read(|db| {
             db.prepare_cached("SELECT run_id FROM runs WHERE settled = 0 ORDER BY run_id")?

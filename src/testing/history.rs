@@ -1,12 +1,13 @@
 //! The reading side of the journal in memory: what the API and recovery read of the real one.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::MemoryJournal;
 use super::journal::{Run, State};
 use crate::playbook::Space;
 use crate::store::recovery::{StoredEntry, StoredRun};
-use crate::store::{Entry, Filter, History, JournalError, Record, RunSummary};
+use crate::store::{Entry, Filter, History, JournalError, Millis, Record, RunOutcome, RunSummary};
 
 impl History for MemoryJournal {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
@@ -38,6 +39,17 @@ impl History for MemoryJournal {
         let state = self.state();
         let run = usize::try_from(run_id - 1).ok().and_then(|at| state.runs.get(at));
         Ok(run.map(|run| run.submission.document.clone()))
+    }
+
+    fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError> {
+        let ended = |record: &Record| match record {
+            Record::JobFailed { .. } | Record::JobRetrying { .. } | Record::JobCancelled { .. } => true,
+            Record::AnalysisFinished { outcome, .. } => *outcome != RunOutcome::Succeeded,
+            _ => false,
+        };
+        let state = self.state();
+        let recent = state.written.iter().filter(|entry| entry.tick >= tick && ended(&entry.record));
+        Ok(recent.map(|entry| entry.run_id).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn unsettled_runs(&self) -> Result<Vec<i64>, JournalError> {

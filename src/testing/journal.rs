@@ -21,7 +21,7 @@ pub struct MemoryJournal {
 
 pub(super) struct State {
     began: Instant,
-    written: Vec<Entry>,
+    pub(super) written: Vec<Entry>,
     pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,

@@ -18,6 +18,7 @@ use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{Problem, Space};
 use crate::store::record::ReusedJob;
 use crate::store::recovery::read_document;
+use crate::store::rerun::overwritten;
 use crate::store::{JobPhase, Record, RunProgress, RunSummary, Submission};
 
 /// What may be asked for: `?run=` names the run to be repeated (the newest otherwise), `?from=failed` (the default) or
@@ -104,7 +105,9 @@ fn prepare(
         (None, Some(From::All)) => RerunFrom::All,
         (None, Some(From::Failed) | None) => RerunFrom::Failed,
     };
-    let reused = reusable(&plan.graph, |job| progress.jobs[job].phase == JobPhase::Succeeded, from);
+    let overwritten = overwritten(door.history.as_ref(), space, run, &plan).map_err(unreadable)?;
+    let has_result = |job: usize| progress.jobs[job].phase == JobPhase::Succeeded && !overwritten.contains(&job);
+    let reused = reusable(&plan.graph, has_result, from);
     let steps = reused.iter().map(|job| plan.playbook.jobs[*job].step.text().to_owned()).collect();
     let record = Record::Rerun { of: run.number, reused: results(&progress, &reused) };
     let submission = Submission::again(&plan.playbook, &document, record);

@@ -20,7 +20,7 @@ use super::{Playing, around, begin};
 const PROGRESS: &str = r#"{"status":"progress"}"#;
 const COMPLETE: &str = r#"{"status":"complete"}"#;
 
-fn callbacks() -> Callbacks {
+pub(super) fn callbacks() -> Callbacks {
     Callbacks::new("http://orchestrator:5000/", [7; 32])
 }
 
@@ -38,7 +38,7 @@ fn secret(address: &str) -> &str {
 }
 
 /// What the door does with a word: the status of its answer.
-fn speak(callbacks: &Callbacks, journal: &MemoryJournal, address: &str, verdict: CallbackVerdict) -> u16 {
+pub(super) fn speak(callbacks: &Callbacks, journal: &MemoryJournal, address: &str, verdict: CallbackVerdict) -> u16 {
     if !callbacks.may_speak(secret(address)) {
         return 404;
     }

@@ -167,6 +167,11 @@ impl World {
         self.inner.borrow_mut().script.answers.insert(request.to_owned(), said);
     }
 
+    /// What the Spark component does next, in order.
+    pub(super) fn spark_now(&self, does: VecDeque<Spark>) {
+        self.inner.borrow_mut().script.spark = does;
+    }
+
     /// From now on every request is answered.
     pub(super) fn hangs_no_more(&self) {
         self.inner.borrow_mut().script.hanging.clear();

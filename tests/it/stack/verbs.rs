@@ -151,6 +151,22 @@ fn a_failed_run_is_run_again_from_the_failure() {
 }
 
 #[test]
+fn an_output_that_a_newer_run_has_made_again_is_not_taken_over_from_an_older_one() {
+    let stack = Stack::answering(Stores::Embedded, Script::default(), &[]);
+    let reused = |query: &str| {
+        let answer = ask(&stack, &format!("Over-1/rerun?{query}"));
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        stack.orchestrator.settled("analyses", "Over-1", PATIENCE);
+        answer.json()["reused"].clone()
+    };
+    stack.play(&chain("Over-1"));
+    assert_eq!(reused("from-step=3"), json!(["1", "2"]), "run 2 makes step 3 again");
+    assert_eq!(reused("from-step=3&run=1"), json!(["1", "2"]), "step 2 of run 1 is what it was");
+    assert_eq!(reused("from=all"), json!([]), "run 4 makes everything again");
+    assert_eq!(reused("from-step=3&run=1"), json!(["1"]), "data sets are there whoever runs");
+}
+
+#[test]
 fn a_run_that_is_not_over_is_not_run_again() {
     let stack = Stack::answering(Stores::Embedded, cleaning_takes(60_000, None), &[]);
     stack.orchestrator.submit(&chain("Busy-1"));
