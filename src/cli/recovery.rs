@@ -2,7 +2,7 @@
 //! from it.
 //!
 //! Runs are marked before they are touched and go on in batches. Whatever was marked when the process crashed goes on last
-//! and alone the next time; what was part of too many crashes does not go on but is ended as failed.
+//! and alone the next time; a run that was alone in too many crashes does not go on but is ended as failed.
 //!
 //! Until all of them have named the slots that services are at work for, no job begins.
 
@@ -25,7 +25,7 @@ use crate::store::{History, Journal, JournalError, Record, SqliteHistory, Sqlite
 /// Runs that are marked together: a crash makes all of them suspects.
 const BATCH: usize = 100;
 
-/// A run that was part of so many crashes does not go on any more.
+/// A run that the process has crashed with so often while it was alone does not go on any more.
 const MOST_CRASHES: u32 = 3;
 
 /// How long a suspect must have lived before the next one's turn.
@@ -34,7 +34,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// How long the door stays closed at most while runs are taken up again. Suspects are not waited for.
 const DOOR_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What happens to a run that was part of crashes.
+/// What happens to a suspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Treatment {
     /// It goes on, but alone.
@@ -284,8 +284,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_that_were_part_of_crashes_come_last_and_the_less_suspect_ones_first() {
-        let crashes = BTreeMap::from([(2, 4), (3, 1), (5, 3), (6, 2), (9, 1)]);
+    fn suspects_come_last_and_the_less_suspect_ones_first() {
+        let crashes = BTreeMap::from([(2, 4), (3, 0), (5, 3), (6, 2), (9, 1)]);
         let order = Order::of((1..=6).collect(), &crashes);
         assert_eq!(order.usual, [1, 4]);
         let expected =

@@ -66,7 +66,7 @@ impl SqliteHistory {
         })
     }
 
-    /// In how many crashes of the process each run was being recovered, for runs that were in any.
+    /// The runs that may have crashed the process when they were recovered, and how often each was alone then.
     pub fn crashes(&self) -> Result<BTreeMap<i64, u32>, JournalError> {
         self.read(marks::crashes)
     }

@@ -132,7 +132,7 @@ impl SqliteJournal {
     }
 
     /// Writes down that these runs, and no others, are being recovered. At the next start of the process everything that is
-    /// still marked is counted as part of a crash.
+    /// still marked is suspected of a crash, and a single run is charged with it.
     pub fn mark_recovering(&self, runs: Vec<i64>) -> Receipt<()> {
         self.send(|reply| Command::Mark(runs, reply))
     }
