@@ -214,9 +214,9 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
         let mut batch = std::mem::take(&mut held);
         batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
         keeper.has_seen(batch.len());
-        match write_batch(&mut connection, without_gaps(batch, &broken)) {
+        let recovered = || healthy.store(true, Ordering::Relaxed);
+        match write_batch(&mut connection, without_gaps(batch, &broken), recovered) {
             Ok(()) => {
-                healthy.store(true, Ordering::Relaxed);
                 while keeper.is_owed() {
                     remove_some(&mut connection, &mut keeper);
                 }
@@ -262,7 +262,7 @@ fn remove_some(connection: &mut Connection, keeper: &mut Keeper) {
 /// belongs to is broken. What follows in that run builds on what is missing: the records of a run have no gaps.
 fn write_each(connection: &mut Connection, batch: Vec<Command>, broken: &mut HashSet<i64>) {
     for command in batch {
-        if let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken)) {
+        if let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken), || {}) {
             if sqlite::remedy(&error) == Remedy::Stop {
                 disk::stop_the_process("the journal", &error);
             }
@@ -289,14 +289,20 @@ fn refuse_new(batch: Vec<Command>, error: &rusqlite::Error) -> Vec<Command> {
     kept
 }
 
-/// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back.
-fn write_batch(connection: &mut Connection, batch: Vec<Command>) -> Result<(), (Vec<Command>, rusqlite::Error)> {
+/// One transaction for the whole batch. If it fails, nothing of it is durable and the batch is handed back. `committed` is
+/// called before anybody is told.
+fn write_batch(
+    connection: &mut Connection,
+    batch: Vec<Command>,
+    committed: impl FnOnce(),
+) -> Result<(), (Vec<Command>, rusqlite::Error)> {
     let applied =
         sqlite::in_acknowledged_transaction(connection, |db| batch.iter().map(|command| apply(db, command)).collect());
     let applied: Vec<Applied> = match applied {
         Ok(applied) => applied,
         Err(error) => return Err((batch, error)),
     };
+    committed();
     batch.into_iter().zip(applied).for_each(|(command, applied)| acknowledge(command, applied));
     Ok(())
 }

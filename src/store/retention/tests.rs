@@ -220,6 +220,19 @@ fn what_is_not_over_or_has_something_to_tell_stays_whatever_its_age() {
 }
 
 #[test]
+fn the_newest_run_and_the_run_of_the_newest_record_stay() {
+    let nothing = Retention { age: Duration::ZERO, runs: 1, ..Retention::default() };
+    let mut db = database();
+    let (first, second) = (run(&db, "first", 1, true), run(&db, "second", 1, true));
+    let (third, last) = (run(&db, "third", 1, true), run(&db, "last", 1, true));
+    sqlite::append(&db, second, Time { at: 0, tick: 0 }, &Record::Begun).expect("writable");
+    finish(&mut db, &nothing);
+    let whole = [(second, 5), (last, 4)].into();
+    assert_eq!(records(&db), whole, "not {first} and {third}");
+    assert!(run(&db, "next", 1, false) > last);
+}
+
+#[test]
 fn ids_are_free_again_when_nobody_has_used_them_for_long() {
     let mut db = database();
     run(&db, "old", 1, true);
@@ -243,7 +256,7 @@ fn a_round_without_anything_to_do_writes_nothing() {
     run(&db, "a", 10, true);
     run(&db, "b", 10, true);
     let before = number(&db, "SELECT total_changes()");
-    finish(&mut db, &Retention::default());
+    finish(&mut db, &retention(1_000, 2));
     let of_the_clock = 2;
     assert!(number(&db, "SELECT total_changes()") - before <= of_the_clock);
 }
