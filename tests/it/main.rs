@@ -26,6 +26,7 @@ mod restarts;
 mod retries;
 mod seeded_bugs;
 mod shapes;
+mod sim;
 mod sqlite;
 mod stack;
 mod steering;
@@ -33,6 +34,7 @@ mod supervisor;
 mod tenancy;
 mod time_limits;
 mod truth_table;
+mod world;
 
 use std::rc::Rc;
 use std::time::Duration;
