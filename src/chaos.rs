@@ -221,7 +221,7 @@ mod armed {
         BUG_HERE.set(bug);
     }
 
-    /// Whether the actors of this thread lose every message that tells of the end of a job.
+    /// Whether the actors of this thread lose every message that tells of the end of a job or of a slot given back.
     pub fn drops_messages() -> bool {
         DROPS_HERE.get()
     }

@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use super::decisions::said_to;
 use super::graph_actor::GraphActor;
-use super::messages::{InputReady, Nudge, SlotReleased, StopJob, Ticket};
+use super::messages::{InputReady, Nudge, ResumeJob, SlotReleased, StopJob, Ticket};
 use crate::graph::JobIndex;
 use crate::graph::liveness::{Diagnosis, Vitals, missing_edge};
 use crate::graph::progress::{JobEnd, JobState};
@@ -28,6 +28,10 @@ impl GraphActor {
             self.nodes.iter().flatten().for_each(|node| node.do_send(Nudge));
         }
         self.repeat_stops();
+        if now.busy == 0 {
+            // whoever stands in line may stand behind a slot whose giving back was not heard
+            (0..self.graph.len()).filter(|job| !self.is_open(*job)).for_each(|job| self.free_slot(job));
+        }
         if let Some(diagnosis) = diagnosis {
             self.heal(diagnosis, now, ctx);
         }
@@ -64,6 +68,8 @@ impl GraphActor {
 
     fn go_on_from(&mut self, known: &RunProgress, gone: &HashSet<JobIndex>, ctx: &mut Context<Self>) {
         let Some(context) = self.context.clone() else { return };
+        let vitals = |open: usize| context.traffic.vitals(context.paused.get(), open);
+        let Vitals { sent, received, .. } = vitals(self.progress.open());
         context.traffic.gives_up_what_is_on_its_way();
         for &job in &known.ended {
             self.free_slot(job);
@@ -84,7 +90,9 @@ impl GraphActor {
         if self.finished {
             return;
         }
-        if !self.looks.heals(context.traffic.vitals(context.paused.get(), self.progress.open())) {
+        // what has been sent since the look may be on its way
+        let now = Vitals { sent, received, ..vitals(self.progress.open()) };
+        if !self.looks.heals(now, known.ended.len()) {
             return self.give_up(ctx);
         }
         for job in (0..self.graph.len()).filter(|job| self.is_open(*job)) {
@@ -94,14 +102,15 @@ impl GraphActor {
 
     /// Tells a job again what it may have missed: edges count once, so repeating them is harmless.
     fn remind(&self, job: JobIndex, known: &RunProgress) {
-        let Some(node) = &self.nodes[job] else { return };
+        let (Some(node), Some(context)) = (&self.nodes[job], &self.context) else { return };
+        if !context.paused.get() {
+            node.do_send(ResumeJob);
+        }
         if self.progress.state(job) == Some(JobState::Stopping) {
             node.do_send(StopJob);
         }
         for (edge, outcome) in said_to(job, &self.graph, known) {
-            if let Some(context) = &self.context {
-                context.traffic.sends();
-            }
+            context.traffic.sends();
             node.do_send(InputReady { edge, outcome });
         }
     }

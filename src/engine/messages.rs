@@ -12,7 +12,7 @@ use crate::store::recovery::OpenRun;
 use crate::store::{JournalError, Receipt, RunOutcome, Submission};
 
 /// What can be asked of a run that is not over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Nothing more starts until it is resumed; what runs goes on.
     Pause,

@@ -114,7 +114,8 @@ impl NodeActor {
         self.counted_as = self.context.traffic.recount(self.counted_as, &self.state);
         if self.holds_ticket && !self.state.needs_slot() {
             self.holds_ticket = false;
-            if let Some(gate) = self.context.gate.as_ref().and_then(|gate| gate.released.upgrade()) {
+            let gate = self.context.gate.as_ref().and_then(|gate| gate.released.upgrade());
+            if let Some(gate) = gate.filter(|_| !chaos::drops_messages()) {
                 gate.do_send(SlotReleased { ticket: self.ticket() });
             }
         }

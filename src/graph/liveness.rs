@@ -68,8 +68,8 @@ pub struct Looks {
     last: Vitals,
     /// Why the journal is being read back, while it is.
     healing: Option<Diagnosis>,
-    /// Jobs that were open when the run last went on from its journal, unless it was well since.
-    healed_with: Option<usize>,
+    /// Jobs that were open, and ends that the journal knew, when the run last went on from it, unless it was well since.
+    healed_with: Option<(usize, usize)>,
 }
 
 impl Looks {
@@ -87,17 +87,22 @@ impl Looks {
         Some(diagnosis)
     }
 
-    /// The journal was read back, and every end that it knows was heard. False when that has brought nothing, for the
-    /// second time: nothing ever will.
-    pub fn heals(&mut self, now: Vitals) -> bool {
+    /// The journal was read back, and every end that it knows was heard; so many are `ended`. False when that has brought
+    /// nothing, for the second time with the same ends: nothing ever will.
+    pub fn heals(&mut self, now: Vitals, ended: usize) -> bool {
         let was_stuck = self.healing.take() == Some(Diagnosis::Stuck);
-        let before = self.healed_with.replace(now.open);
-        !(was_stuck && before == Some(now.open) && diagnose(now, now) == Diagnosis::Stuck)
+        let before = self.healed_with.replace((now.open, ended));
+        !(was_stuck && before == Some((now.open, ended)) && diagnose(now, now) == Diagnosis::Stuck)
     }
 
     /// The journal could not be read back: the next look asks again.
     pub fn could_not_read(&mut self) {
         self.healing = None;
+    }
+
+    /// What of it will ever matter when the vitals are these: of the counts only their differences do.
+    pub fn relative_to(&self, now: Vitals) -> (u64, Option<Diagnosis>, Option<(usize, usize)>) {
+        (self.last.sent.saturating_sub(now.received), self.healing, self.healed_with)
     }
 }
 
@@ -147,13 +152,15 @@ mod tests {
         let (mut looks, idle) = (Looks::default(), vitals(5, 5, 0));
         assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
         assert_eq!(looks.look(idle), None, "the journal is being read");
-        assert!(looks.heals(idle));
+        assert!(looks.heals(idle, 0));
         assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
-        assert!(looks.heals(Vitals { open: 1, ..idle }), "it has brought something");
+        assert!(looks.heals(Vitals { open: 1, ..idle }, 0), "it has brought something");
         assert_eq!(looks.look(Vitals { open: 1, ..idle }), Some(Diagnosis::Stuck));
-        assert!(looks.heals(Vitals { open: 1, busy: 1, ..idle }), "something has begun meanwhile");
+        assert!(looks.heals(Vitals { open: 1, busy: 1, ..idle }, 0), "something has begun meanwhile");
         assert_eq!(looks.look(Vitals { open: 1, ..idle }), Some(Diagnosis::Stuck));
-        assert!(!looks.heals(Vitals { open: 1, ..idle }));
+        assert!(looks.heals(Vitals { open: 1, ..idle }, 1), "the journal knows more than the last time");
+        assert_eq!(looks.look(Vitals { open: 1, ..idle }), Some(Diagnosis::Stuck));
+        assert!(!looks.heals(Vitals { open: 1, ..idle }, 1));
     }
 
     #[test]
@@ -161,7 +168,7 @@ mod tests {
         let (mut looks, idle) = (Looks::default(), vitals(5, 5, 0));
         for _ in 0..3 {
             assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));
-            assert!(looks.heals(idle));
+            assert!(looks.heals(idle, 0));
             assert_eq!(looks.look(vitals(5, 5, 1)), None);
         }
         assert_eq!(looks.look(idle), Some(Diagnosis::Stuck));

@@ -20,7 +20,8 @@ pub struct MemoryJournal {
 }
 
 pub(super) struct State {
-    began: Instant,
+    /// The tick at which the journal last began to count, and when that was.
+    began: (Millis, Instant),
     pub(super) written: Vec<Entry>,
     pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
@@ -69,7 +70,7 @@ impl MemoryJournal {
     /// An empty journal whose receipts are ready at once.
     pub fn new() -> Self {
         let state = State {
-            began: Instant::now(),
+            began: (0, Instant::now()),
             written: Vec::new(),
             runs: Vec::new(),
             job_ids: HashMap::new(),
@@ -83,6 +84,11 @@ impl MemoryJournal {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock shows this tick now and goes on from there: a new life of the process, on another runtime.
+    pub fn goes_on_at(&self, tick: Millis) {
+        self.state().began = (tick, Instant::now());
     }
 
     /// From now on nothing becomes durable until it is released.
@@ -103,6 +109,16 @@ impl MemoryJournal {
     /// Forgets what waits, as a process does that dies: nobody gets an answer.
     pub fn forget_held(&self) {
         self.state().held.clear();
+    }
+
+    /// How many commands wait to become durable.
+    pub fn waiting(&self) -> usize {
+        self.state().held.len()
+    }
+
+    /// How many records are durable: the position of the last one.
+    pub fn durable(&self) -> u64 {
+        self.state().written.len() as u64
     }
 
     /// Makes everything durable that waits, and everything that comes at once.
@@ -205,7 +221,8 @@ impl State {
     }
 
     fn tick(&self) -> Millis {
-        self.began.elapsed().as_millis() as Millis
+        let (tick, since) = self.began;
+        tick + since.elapsed().as_millis() as Millis
     }
 
     fn write(&mut self, mut entry: Entry) -> u64 {

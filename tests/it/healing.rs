@@ -8,7 +8,7 @@ use orchestrator::store::record::RunOutcome;
 use orchestrator::store::{JobPhase, Record};
 use orchestrator::testing::{ScriptedRunner, TestEngine, graph_of};
 
-use crate::secs;
+use crate::{secs, slots};
 
 /// Loses every message that tells of the end of a job, as long as it lives.
 struct Lossy;
@@ -55,6 +55,19 @@ async fn all_internal_messages_dropped_for_one_analysis() {
         );
         assert_eq!(jobs.notices().last().map(String::as_str), Some("finished well"), "{shape}");
     }
+}
+
+#[actix::test]
+async fn a_slot_whose_giving_back_was_not_heard_is_freed() {
+    let lossy = Lossy::begin();
+    let jobs = ScriptedRunner::new();
+    let engine = TestEngine::with(&jobs, EngineLimits { sweep: secs(30), ..slots(|slots| slots.total = 1) });
+    let sketch = graph_of("1:function -> 2:function,3:function -> 4:function");
+    let end = engine.run(&sketch).await;
+    assert_eq!(end.outcome, RunOutcome::Succeeded);
+    assert_eq!((jobs.steps().len(), jobs.most_at_once()), (4, 1));
+    drop(lossy);
+    engine.finish().await;
 }
 
 #[actix::test]

@@ -28,6 +28,7 @@ mod retention;
 mod retries;
 mod seeded_bugs;
 mod shapes;
+mod sim;
 mod sqlite;
 mod stack;
 mod steering;
@@ -35,6 +36,7 @@ mod supervisor;
 mod tenancy;
 mod time_limits;
 mod truth_table;
+mod world;
 
 use std::rc::Rc;
 use std::time::Duration;
