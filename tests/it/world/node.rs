@@ -206,6 +206,7 @@ impl World {
             Message::Resume(_) => state.on_resumed(),
             Message::Stop(_) => state.on_stop(),
             Message::Nudge(_) if state.stage() == Stage::AtGate => return self.ask_for_slot(job),
+            Message::Nudge(_) if state.stage() == Stage::Held && !paused => state.on_resumed(),
             Message::Again { attempt, end, .. } => {
                 let failure = (end != AttemptEnd::Succeeded).then(|| failure_of(FailureKind::ServiceError));
                 return self.hear_end(job, attempt, end, failure);

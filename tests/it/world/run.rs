@@ -10,6 +10,7 @@ use orchestrator::engine::decisions::{begun_before, end_of, ends_as, has_node, s
 use orchestrator::engine::messages::Verb;
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::liveness::{Looks, Vitals};
+use orchestrator::graph::node::Stage;
 use orchestrator::graph::progress::{GraphAction, GraphProgress, JobEnd, JobState};
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::{Cause, RunOutcome};
@@ -110,7 +111,17 @@ impl Run {
         let mut looks = self.looks.clone();
         let diagnosis = looks.look(now);
         let remembers = looks.relative_to(now) != self.looks.relative_to(now);
-        !self.finished && !self.wiring && (remembers || now.at_gate > 0 || diagnosis.is_some())
+        let nudges = now.at_gate > 0 || now.waits_for_resume();
+        let repeats = (0..self.actors.len()).any(|job| self.has_missed_its_stop(job));
+        !self.finished && !self.wiring && (remembers || nudges || repeats || diagnosis.is_some())
+    }
+
+    /// Whether a node has not heard that it is to stop. One that has does nothing at the second order.
+    fn has_missed_its_stop(&self, job: JobIndex) -> bool {
+        let hears = |node: &Node| !matches!(node.state.stage(), Stage::Stopping | Stage::Ended);
+        self.progress.state(job) == Some(JobState::Stopping)
+            && self.nodes[job]
+            && self.actors[job].as_ref().is_some_and(hears)
     }
 }
 
@@ -274,11 +285,16 @@ impl World {
         let now = self.run.vitals();
         let diagnosis = self.run.looks.look(now);
         self.run.post.grows_old();
-        if now.at_gate > 0 {
+        if now.at_gate > 0 || now.waits_for_resume() {
             for job in 0..self.jobs() {
                 if self.run.nodes[job] {
                     self.send_to_node(job, Message::Nudge(job));
                 }
+            }
+        }
+        for job in 0..self.jobs() {
+            if self.run.has_missed_its_stop(job) {
+                self.send_to_node(job, Message::Stop(job));
             }
         }
         if now.busy == 0 {
