@@ -85,6 +85,7 @@ struct Metrics {
     ignored_messages: Counter,
     stuck_healed: Counter,
     quarantined: Counter,
+    refusals_not_announced: Counter,
     outbox_depth: Family<OfLane, Gauge>,
     journal_healthy: Gauge,
     draining: Gauge,
@@ -114,6 +115,9 @@ impl Metrics {
         all.register("stuck_healed", healed, self.stuck_healed.clone());
         let quarantined = "Runs that were failed because the process died of them again and again";
         all.register("quarantined", quarantined, self.quarantined.clone());
+        let refusals =
+            "Refused submissions that the web application was not told of, because too many were refused at once";
+        all.register("refusals_not_announced", refusals, self.refusals_not_announced.clone());
         let depth = "Records and notices that have not left";
         all.register("outbox_depth", depth, self.outbox_depth.clone());
         let healthy = "1 when the last thing that was to be written could be written, else 0";
@@ -195,6 +199,11 @@ pub fn stuck_healed() {
 /// A run was failed because the process died of it again and again.
 pub fn quarantined() {
     METRICS.quarantined.inc();
+}
+
+/// A submission was refused while too many refusals were being announced.
+pub fn refusal_not_announced() {
+    METRICS.refusals_not_announced.inc();
 }
 
 /// The process is about to stop and takes no work.
