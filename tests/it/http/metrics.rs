@@ -68,7 +68,8 @@ fn what_was_accepted_and_how_it_ended_is_counted() {
 fn a_start_that_may_have_been_sent_twice_is_counted() {
     let slow_to_answer = Behaviour { answer_delay_ms: 1_500, ..Behaviour::default() };
     let script = Script { kinds: [(Kind::Function, slow_to_answer)].into(), ..Script::default() };
-    let mut stack = Stack::answering(Stores::Embedded, script, &[]);
+    let linger = [("FUNCTION_SERVICE_LINGER_SECONDS", "3")];
+    let mut stack = Stack::answering(Stores::Embedded, script, &linger);
     let mut document = playbook("Twice");
     document["jobs"][1]["title"] = json!("function");
     document["jobs"][1]["function"] = json!({"name": "f", "args": []});
