@@ -86,6 +86,7 @@ struct Metrics {
     stuck_healed: Counter,
     quarantined: Counter,
     runs_forgotten: Counter,
+    refusals_not_announced: Counter,
     outbox_depth: Family<OfLane, Gauge>,
     journal_healthy: Gauge,
     journal_bytes: Gauge,
@@ -118,6 +119,9 @@ impl Metrics {
         all.register("quarantined", quarantined, self.quarantined.clone());
         let forgotten = "Finished runs that were removed from the journal";
         all.register("runs_forgotten", forgotten, self.runs_forgotten.clone());
+        let refusals =
+            "Refused submissions that the web application was not told of, because too many were refused at once";
+        all.register("refusals_not_announced", refusals, self.refusals_not_announced.clone());
         let depth = "Records and notices that have not left";
         all.register("outbox_depth", depth, self.outbox_depth.clone());
         let healthy = "1 when the last thing that was to be written could be written, else 0";
@@ -206,6 +210,11 @@ pub fn quarantined() {
 /// So many finished runs were removed from the journal.
 pub fn runs_forgotten(count: usize) {
     METRICS.runs_forgotten.inc_by(count as u64);
+}
+
+/// A submission was refused while too many refusals were being announced.
+pub fn refusal_not_announced() {
+    METRICS.refusals_not_announced.inc();
 }
 
 /// The process is about to stop and takes no work.

@@ -101,6 +101,10 @@ impl HttpClient {
             };
             let mut response = sent.await.map_err(|error| no_answer(to, &error))?;
             let body = response.body().limit(LARGEST_ANSWER).await.map_err(|error| broken_answer(to, &error))?;
+            if is_cut_short(response.headers(), body.len()) {
+                let why = "the connection was closed in the middle of the answer".to_owned();
+                return Err(CallError::NoAnswer { to: to.to_string(), why });
+            }
             let redirect = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
             if !redirect {
                 return Ok(Answer {
@@ -113,6 +117,13 @@ impl HttpClient {
         }
         Err(unusable(to, "too many redirects"))
     }
+}
+
+/// Whether an answer ended before its announced end: awc takes what has come by then for all of it.
+fn is_cut_short(headers: &header::HeaderMap, read: usize) -> bool {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let as_it_came = !headers.contains_key(header::CONTENT_ENCODING);
+    as_it_came && announced.is_some_and(|announced| read < announced)
 }
 
 /// The address that a redirect names, if it is on the same server.

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 
+use super::refusals::RefusalRoom;
 use crate::graph::build::Plan;
 use crate::graph::inputs::EdgeOutcome;
 use crate::graph::{EdgeId, JobIndex};
@@ -96,6 +97,8 @@ pub enum SteerError {
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct AnnounceRefusal {
+    /// Free again when it has been told, or was given up.
+    pub room: RefusalRoom,
     /// Text of the analysis' id.
     pub analysis: String,
     /// The notices in order.

@@ -13,6 +13,7 @@ pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
+mod refusals;
 mod resuming;
 pub mod retry;
 mod steering;
@@ -32,6 +33,8 @@ use messages::{
     SubmitAnalysis, SubmitError, Verb,
 };
 pub use node_actor::{Gate, NodeActor, NodeContext};
+use refusals::RefusalRooms;
+pub use refusals::{MOST_REFUSALS, RefusalRoom};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};
 pub use traffic::{CountedAs, Traffic};
 
@@ -55,6 +58,7 @@ pub enum StartError<E> {
 #[derive(Clone)]
 pub struct EngineHandle {
     supervisor: Addr<AnalysisSupervisor>,
+    refusals: RefusalRooms,
 }
 
 impl EngineHandle {
@@ -72,7 +76,7 @@ impl EngineHandle {
             drop(tell.send(supervisor));
         });
         match (queued, started.recv()) {
-            (true, Ok(Ok(supervisor))) => Ok(Self { supervisor }),
+            (true, Ok(Ok(supervisor))) => Ok(Self { supervisor, refusals: RefusalRooms::default() }),
             (true, Ok(Err(error))) => Err(StartError::Runner(error)),
             _ => Err(StartError::Thread),
         }
@@ -80,7 +84,8 @@ impl EngineHandle {
 
     /// Starts an engine on this thread: tests with a paused clock need everything in one place.
     pub fn start_here(limits: EngineLimits, journal: Arc<dyn Journal>, runner: Rc<dyn JobRunner>) -> Self {
-        Self { supervisor: AnalysisSupervisor::new(journal, runner, limits).start() }
+        let supervisor = AnalysisSupervisor::new(journal, runner, limits).start();
+        Self { supervisor, refusals: RefusalRooms::default() }
     }
 
     /// Accepts an analysis or an ingestion; resolves when that is durable.
@@ -137,8 +142,13 @@ impl EngineHandle {
         }
     }
 
+    /// Room for telling the web application about a refused submission; `None`, counted, when too many are being announced.
+    pub fn room_for_refusal(&self) -> Option<RefusalRoom> {
+        self.refusals.take()
+    }
+
     /// Tells the web application about a refused submission; best effort.
-    pub fn announce_refusal(&self, analysis: String, notices: Vec<Notice>) {
-        self.supervisor.do_send(AnnounceRefusal { analysis, notices });
+    pub fn announce_refusal(&self, room: RefusalRoom, analysis: String, notices: Vec<Notice>) {
+        self.supervisor.do_send(AnnounceRefusal { room, analysis, notices });
     }
 }

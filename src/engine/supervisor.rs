@@ -349,12 +349,13 @@ impl Handler<AnnounceRefusal> for AnalysisSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: AnnounceRefusal, ctx: &mut Self::Context) {
-        let AnnounceRefusal { analysis, notices } = message;
+        let AnnounceRefusal { room, analysis, notices } = message;
         let runner = Rc::clone(&self.runner);
         // best effort: a panic here must not end the engine
         let announced =
             AssertUnwindSafe(async move { runner.announce_refusal(analysis, notices).await }).catch_unwind();
-        ctx.spawn(announced.into_actor(self).map(|announced, _, _| {
+        ctx.spawn(announced.into_actor(self).map(move |announced, _, _| {
+            drop(room);
             if let Err(panic) = announced {
                 log::warn!("a refusal was not announced: {}", text_of(panic.as_ref()));
             }

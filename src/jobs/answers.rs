@@ -14,8 +14,10 @@ pub(super) enum StartAnswer {
     Started,
     /// The service knows a job with this id already.
     KnownId,
-    /// The service does not take the job.
+    /// The service does not take the job, and would not take it a second time.
     Refused(String),
+    /// The service does not take the job now.
+    Failed(String),
 }
 
 /// What the answer to a progress question means.
@@ -40,8 +42,14 @@ pub(super) fn start(answer: &Answer) -> StartAnswer {
     match answer.status {
         200..=299 => StartAnswer::Started,
         400..=499 if answer.body.contains("Job ID already exists") => StartAnswer::KnownId,
-        status => StartAnswer::Refused(format!("the service answered {status} to the start{}", in_words(&answer.body))),
+        // it asks to come back later
+        408 | 425 | 429 | 500.. => StartAnswer::Failed(not_taken(answer)),
+        _ => StartAnswer::Refused(not_taken(answer)),
     }
+}
+
+fn not_taken(answer: &Answer) -> String {
+    format!("the service answered {} to the start{}", answer.status, in_words(&answer.body))
 }
 
 /// Reads a progress answer: JSON whatever the status and the content type.
@@ -135,7 +143,13 @@ mod tests {
         );
         assert_eq!(
             start(&answer(500, "<html>")),
-            StartAnswer::Refused("the service answered 500 to the start".to_owned())
+            StartAnswer::Failed("the service answered 500 to the start".to_owned())
         );
+        for later in [408, 429, 503] {
+            assert!(matches!(start(&answer(later, "")), StartAnswer::Failed(_)), "{later}");
+        }
+        for never in [302, 401, 404, 422] {
+            assert!(matches!(start(&answer(never, "")), StartAnswer::Refused(_)), "{never}");
+        }
     }
 }

@@ -61,7 +61,7 @@ fn terminated(analysis_key: &str) -> Notice {
 fn public_text(job: &Job, failure: &JobFailure) -> String {
     let title = job.kind.title();
     match failure.kind {
-        FailureKind::ServiceError => inert(&failure.message),
+        FailureKind::ServiceError | FailureKind::Refused => inert(&failure.message),
         FailureKind::Unreachable => format!("The {title} service cannot be reached"),
         FailureKind::TimedOut => format!("The {title} job did not finish in time"),
         FailureKind::BadAnswer => format!("The {title} service gave an unusable answer"),

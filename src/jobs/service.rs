@@ -142,7 +142,9 @@ pub(super) async fn data_sink(attempt: &Attempt) -> Result<JobSuccess, JobFailur
     attempt.intend(Service::DataSink, &wire_id).await?;
     match attempt.post(Service::DataSink, &body, None).await? {
         Some(StartAnswer::Started | StartAnswer::KnownId) => attempt.call.log.acknowledged(Service::DataSink),
-        Some(StartAnswer::Refused(text)) => attempt.call.log.warn("data-sink-refused", text),
+        Some(StartAnswer::Refused(text) | StartAnswer::Failed(text)) => {
+            attempt.call.log.warn("data-sink-refused", text)
+        }
         None => sink_outcome_unknown(attempt, "the data sink's answer was lost"),
     }
     Ok(success)

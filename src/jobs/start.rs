@@ -170,7 +170,8 @@ impl Attempt {
                 self.call.log.acknowledged(service);
                 Ok(Started { service, wire_id, acknowledged: true, callback })
             }
-            Some(StartAnswer::Refused(text)) => Err(JobFailure::new(FailureKind::ServiceError, text)),
+            Some(StartAnswer::Refused(text)) => Err(JobFailure::new(FailureKind::Refused, text)),
+            Some(StartAnswer::Failed(text)) => Err(JobFailure::new(FailureKind::ServiceError, text)),
             Some(StartAnswer::KnownId) => {
                 let text = format!("the service has another job with the id {wire_id}");
                 Err(JobFailure::new(FailureKind::ServiceError, text))

@@ -245,6 +245,8 @@ impl JobFailure {
 pub enum FailureKind {
     /// The service reported an error for this job.
     ServiceError,
+    /// The service does not take the job as it is, and would say so again.
+    Refused,
     /// Nobody answers at the service's address.
     Unreachable,
     /// The service did not finish within the time limit.
@@ -278,7 +280,11 @@ impl FailureKind {
             | FailureKind::OutcomeUnknown
             | FailureKind::Store
             | FailureKind::StoppedUnexpectedly => true,
-            FailureKind::MissingInput | FailureKind::Cancelled | FailureKind::NotDurable | FailureKind::Stuck => false,
+            FailureKind::Refused
+            | FailureKind::MissingInput
+            | FailureKind::Cancelled
+            | FailureKind::NotDurable
+            | FailureKind::Stuck => false,
         }
     }
 }

@@ -42,7 +42,7 @@ fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
                 at_work.remove(job);
             }
             Record::JobFailed { job, failure, .. } | Record::JobRetrying { job, failure, .. } => {
-                let start = at_work.remove(job).filter(|_| failure.kind != FailureKind::ServiceError);
+                let start = at_work.remove(job).filter(|start| may_be_at_work(start, failure.kind));
                 let_go.extend(start.map(|start| (entry.tick, start)));
             }
             Record::JobCancelled { job, .. } => {
@@ -55,6 +55,16 @@ fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
         }
     }
     let_go
+}
+
+/// Whether a service may be at work on a job that has failed so.
+fn may_be_at_work(start: &LetGoStart, failure: FailureKind) -> bool {
+    match failure {
+        FailureKind::ServiceError | FailureKind::Refused => false,
+        FailureKind::TimedOut | FailureKind::OutcomeUnknown | FailureKind::StoppedUnexpectedly => true,
+        // without an answer nothing had left
+        _ => start.acknowledged,
+    }
 }
 
 fn is_function(service: &str) -> bool {
@@ -101,6 +111,13 @@ mod tests {
         }
         let records = [starting(0, Service::Function), acknowledged(0), failed(0, FailureKind::ServiceError)];
         assert_eq!(found(&records), []);
+        assert_eq!(
+            found(&[starting(0, Service::Function), failed(0, FailureKind::Unreachable)]),
+            [],
+            "it never arrived"
+        );
+        let lost = failed(0, FailureKind::OutcomeUnknown);
+        assert_eq!(found(&[starting(0, Service::Function), lost]), [(2, "0".to_owned(), false)]);
         assert_eq!(found(&[starting(0, Service::Cleaning), failed(0, FailureKind::TimedOut)]), []);
         assert_eq!(found(&[starting(0, Service::Function), acknowledged(0)]), [], "its job goes on with it");
     }

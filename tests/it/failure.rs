@@ -209,7 +209,7 @@ async fn a_panicking_announcement_does_not_end_the_engine() {
     let (jobs, journal) = (ScriptedRunner::new(), MemoryJournal::new());
     let careless = Careless { jobs, panics_at: "-" };
     let engine = EngineHandle::start_here(EngineLimits::default(), Arc::new(journal.clone()), Rc::new(careless));
-    engine.announce_refusal("a1".to_owned(), Vec::new());
+    engine.announce_refusal(engine.room_for_refusal().unwrap(), "a1".to_owned(), Vec::new());
     quiet().await;
     let sketch = graph_of("1 -> 2");
     let plan = sketch.plan();

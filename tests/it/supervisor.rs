@@ -1,7 +1,7 @@
 //! The supervisor: what it takes on, what it refuses, in which order it lets in.
 
-use orchestrator::engine::EngineLimits;
 use orchestrator::engine::messages::{Accepted, SubmitError};
+use orchestrator::engine::{EngineLimits, MOST_REFUSALS};
 use orchestrator::ports::{Notice, NoticeKind};
 use orchestrator::store::record::RunOutcome;
 use orchestrator::testing::{Latch, ScriptedRunner, TestEngine, graph_of, quiet};
@@ -163,8 +163,29 @@ async fn refusals_are_announced() {
     let jobs = ScriptedRunner::new();
     let engine = TestEngine::new(&jobs);
     let notice = Notice { kind: NoticeKind::Error, text: "no".to_owned() };
-    engine.handle().announce_refusal("a1".to_owned(), vec![notice]);
+    let handle = engine.handle();
+    handle.announce_refusal(handle.room_for_refusal().unwrap(), "a1".to_owned(), vec![notice]);
     quiet().await;
     assert_eq!(jobs.notices(), ["no"]);
+    engine.finish().await;
+}
+
+/// Row: overload. What is refused beyond a bound is counted and not announced.
+#[actix::test]
+async fn no_more_refusals_are_being_announced_than_there_is_room_for() {
+    let jobs = ScriptedRunner::new();
+    let engine = TestEngine::new(&jobs);
+    let (handle, notice) = (engine.handle(), Notice { kind: NoticeKind::Error, text: "no".to_owned() });
+    for _ in 0..2 {
+        let rooms: Vec<_> = std::iter::from_fn(|| handle.room_for_refusal()).collect();
+        assert_eq!(rooms.len(), MOST_REFUSALS);
+        assert!(handle.room_for_refusal().is_none(), "clones share the room");
+        for room in rooms {
+            handle.announce_refusal(room, "a1".to_owned(), vec![notice.clone()]);
+        }
+        assert!(engine.handle().room_for_refusal().is_none(), "nobody has been told yet");
+        quiet().await;
+    }
+    assert_eq!(jobs.notices().len(), 2 * MOST_REFUSALS);
     engine.finish().await;
 }

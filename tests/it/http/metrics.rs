@@ -56,6 +56,7 @@ fn what_was_accepted_and_how_it_ended_is_counted() {
         ("ignored_messages_total", 0.0),
         ("stuck_healed_total", 0.0),
         ("quarantined_total", 0.0),
+        ("refusals_not_announced_total", 0.0),
     ] {
         assert_eq!(counted.get(name), Some(&value), "{name}: {counted:#?}");
     }

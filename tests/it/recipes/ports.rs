@@ -41,6 +41,8 @@ pub(crate) struct Script {
     pub(super) hanging: BTreeSet<String>,
     /// How long each answer is on its way.
     pub(super) delay: Duration,
+    /// The same for requests with these words in them; the first that fits counts.
+    pub(super) delays: Vec<(&'static str, Duration)>,
 }
 
 /// One thing the Spark component may do.
@@ -177,6 +179,11 @@ impl World {
         self.inner.borrow_mut().script.hanging.clear();
     }
 
+    /// The web application is there from now on.
+    pub(super) fn front_end_comes_back(&self) {
+        self.inner.borrow_mut().script.front_end_away = false;
+    }
+
     /// Spark has finished by itself.
     pub(super) fn leaves_evidence(&self, path: &str) {
         self.inner.borrow_mut().evidence.insert(path.to_owned());
@@ -197,6 +204,8 @@ impl World {
 
     fn ask(&self, line: String, key: String) -> LocalBoxFuture<'static, Said> {
         let mut inner = self.inner.borrow_mut();
+        let of_its_own = inner.script.delays.iter().find(|(part, _)| line.contains(part)).map(|(_, delay)| *delay);
+        let delay = of_its_own.unwrap_or(inner.script.delay);
         inner.requests.push(line);
         let started = *inner.started.get_or_insert_with(Instant::now);
         if inner.script.hanging.contains(&key) {
@@ -211,7 +220,7 @@ impl World {
             None => None,
         };
         let said = said.unwrap_or_else(|| all_is_well(&key));
-        match inner.script.delay {
+        match delay {
             Duration::ZERO => ready(said).boxed_local(),
             delay => actix::clock::sleep(delay).map(|()| said).boxed_local(),
         }

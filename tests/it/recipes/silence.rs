@@ -25,7 +25,7 @@ fn services(address: SocketAddr) -> HttpServices {
 }
 
 /// A server that does this with each connection, in a thread of its own, until the client hangs up.
-fn server(act: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn server(act: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let act = Arc::new(act);
@@ -132,4 +132,51 @@ async fn an_answer_without_an_end_is_not_read_to_it() {
     let sent = sent.load(Ordering::Relaxed);
     // 4 MiB of an answer, and what the system keeps for the two ends of a connection
     assert!(sent <= 16 << 20, "{sent} bytes were taken");
+}
+
+/// Row: connection reset in the midst, or half-closed. It is no answer, at once.
+#[actix::test]
+async fn a_connection_that_is_reset_or_half_closed_in_the_midst_is_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let resets = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // what was sent and not read makes the end of a connection a reset
+            drop(connection.read(&mut [0]));
+            drop(connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":"));
+        }
+    });
+    let half_closes = server(|connection| {
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":")?;
+        connection.shutdown(std::net::Shutdown::Write)
+    });
+    for (name, address) in [("reset", resets), ("half-closed", half_closes)] {
+        holds(name, address).await;
+    }
+}
+
+/// Row: slow replies. One that is slow and in time is an answer.
+#[actix::test]
+async fn a_slow_answer_in_time_counts() {
+    let address = server(|connection| {
+        for part in [b"HTTP/1.1 200 OK\r\n".as_slice(), b"content-length: 2\r\n\r\n", b"o", b"k"] {
+            #[allow(clippy::disallowed_methods, reason = "a thread of the server's own, on the real clock")]
+            std::thread::sleep(LIMIT / 10);
+            connection.write_all(part)?;
+        }
+        Ok(())
+    });
+    let answer = services(address).get(Service::Join, "join/progress?id=1").await;
+    assert_eq!(answer.map(|answer| answer.body), Ok("ok".to_owned()));
+}
+
+/// Row: a name that does not resolve. Nothing can have arrived: the start is repeated. (No resolver is asked for such a name.)
+#[actix::test]
+async fn a_name_that_does_not_resolve_is_no_connection() {
+    let address = Address::new("a".repeat(64), 80);
+    let addresses = ServiceAddresses { data: address.clone(), function: address.clone(), automl: address };
+    let services = HttpServices::new(addresses, &CallLimits { connect: LIMIT, answer: LIMIT });
+    let answer = services.post(Service::Join, "join", &json!({}), None).await;
+    assert!(matches!(answer, Err(CallError::NotConnected { .. })), "{answer:?}");
 }

@@ -199,6 +199,7 @@ impl Ports {
         let fate = life.fate(Party::Spark);
         life.travel().await;
         if fate == Fate::Refused {
+            self.outside(|outside| outside.unanswered(Service::Spark, "", life.now()));
             return not_connected(Party::Spark);
         }
         Ok(Box::new(ToSpark { ports: self, fate }))

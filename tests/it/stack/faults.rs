@@ -52,6 +52,7 @@ fn cases() -> Vec<(&'static str, Fault, Ends)> {
         ("data-sink", Fault::Http500OnStart, Well("data-sink-refused")),
         ("data-sink", Fault::CutOnStart, Well("outcome-unknown")),
         ("data-sink", Fault::BlackHole, Well("outcome-unknown")),
+        // its reply is lost, its evidence is there
         ("clustering", Fault::NoReply, Well("start-answer-lost")),
         ("clustering", Fault::NoSuccessFile, Failing("service-error", "Spark answered but left no _SUCCESS")),
         ("clustering", error("unsaid"), Failing("service-error", "Spark answered but left no _SUCCESS")),

@@ -9,6 +9,7 @@ mod drain;
 mod faults;
 mod functions;
 mod kill_points;
+mod lost_replies;
 mod minio;
 mod poison;
 mod power;

@@ -285,14 +285,11 @@ impl World {
         let now = self.run.vitals();
         let diagnosis = self.run.looks.look(now);
         self.run.post.grows_old();
-        if now.at_gate > 0 || now.waits_for_resume() {
-            for job in 0..self.jobs() {
-                if self.run.nodes[job] {
-                    self.send_to_node(job, Message::Nudge(job));
-                }
-            }
-        }
+        let nudges = now.at_gate > 0 || now.waits_for_resume();
         for job in 0..self.jobs() {
+            if nudges && self.run.nodes[job] {
+                self.send_to_node(job, Message::Nudge(job));
+            }
             if self.run.has_missed_its_stop(job) {
                 self.send_to_node(job, Message::Stop(job));
             }

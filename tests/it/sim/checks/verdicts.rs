@@ -93,7 +93,7 @@ impl Facts<'_> {
         let now = attempt.entry.tick as Time;
         let seen = |least: u32| self.seen(attempt).any(|seen| seen.garbled >= least);
         let explained = match failure.kind {
-            FailureKind::ServiceError => self.service_has_said_so(attempt, now),
+            FailureKind::ServiceError | FailureKind::Refused => self.service_has_said_so(attempt, now),
             FailureKind::Unreachable => {
                 let last_answer = |seen: &Seen| seen.answers.iter().rev().find(|at| **at <= now).copied();
                 let was_silent = |seen: &Seen| now - last_answer(seen).unwrap_or(0) >= 29 * SECOND;
@@ -120,7 +120,11 @@ impl Facts<'_> {
 
     /// Whether somebody has got no answer lately: while the circuit is open, few are those who ask.
     fn services_were_away(&self, attempt: &Attempt<'_>, now: Time) -> bool {
-        let services: Vec<Service> = attempt.intents.iter().map(|intent| intent.service).collect();
+        let mut services: Vec<Service> = attempt.intents.iter().map(|intent| intent.service).collect();
+        // Spark is connected to before anything is intended
+        services.extend(
+            matches!(self.runs[attempt.run].job(attempt.job).kind, JobKind::Ml { .. }).then_some(Service::Spark),
+        );
         let of_services = self.outside.seen.iter().filter(|((service, _), _)| services.contains(service));
         let unanswered = of_services.flat_map(|(_, seen)| seen.no_answer);
         unanswered.into_iter().any(|(first, last)| first <= now && last + 40 * SECOND >= now)
@@ -175,7 +179,10 @@ impl Facts<'_> {
             }
         }
         let since = |begins: i64| now.saturating_sub(begins as Time);
-        if since(begins) < limit {
+        // the last tenth of a Spark job's time, of five seconds at most, is for a last look at its evidence
+        let is_spark = matches!(job.kind, JobKind::Ml { .. });
+        let last_look = if is_spark { (limit / 10).min(5 * SECOND) } else { 0 };
+        if since(begins) + last_look < limit {
             return Some("early-timeout");
         }
         let since_intent = first_intent.map(|begins| (since(begins), self.died_between(begins as Time, now)));
