@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "WORLD_SEED and WORLD_CASES are the tests' own switches, not settings")]
 #![allow(clippy::print_stdout, reason = "how much was tried is part of the result")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -226,7 +227,8 @@ fn go(seed: u64) -> Result<(Walk, u64), String> {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let tree = cases().new_tree(&mut runner).map_err(|reason| reason.to_string())?;
     let dies_everywhere = seed.is_multiple_of(DIES_EVERYWHERE);
-    tree.current().walk(dies_everywhere).map_err(|_| {
+    let went = catch_unwind(AssertUnwindSafe(|| tree.current().walk(dies_everywhere)));
+    went.unwrap_or_else(|_| Err(TestCaseError::fail("it panics"))).map_err(|_| {
         let wrong = runner.run_one(tree, |case| case.walk(dies_everywhere).map(|_| ()));
         wrong.err().map_or_else(|| "it went wrong once only".to_owned(), |wrong| wrong.to_string())
     })
