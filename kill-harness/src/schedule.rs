@@ -31,8 +31,8 @@ pub(crate) const POINTS: [(&str, f64); 22] = [
 /// The place that is passed while runs are taken up again. Deaths there come one after the other.
 pub(crate) const RECOVERY: &str = "k14";
 
-/// Deaths during recovery in a row.
-const SERIES: usize = 5;
+/// Deaths during recovery in a row. One more could hit the same analysis alone three times, which rightly ends it.
+const SERIES: usize = 3;
 
 /// One death.
 #[derive(Clone, Copy, Debug, PartialEq)]
