@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         let mut signals = StopSignals::listen()?;
         let stores = Stores::open(&config)?;
         let dummies = start_dummies(&mut config, &stores, arguments.latency)?;
-        let stack = Stack::start(&config, &stores, listener)?;
+        let stack = Stack::start(&config, &stores, listener).await?;
         output::note(&format!("orchestrator at {}, everything embedded in {}", stack.url, config.data_dir.display()));
         let show = Show { config: &config, stores: &stores, dummies: &dummies, url: stack.url.clone() };
         let play = show.play(&playbook, directory.kept);

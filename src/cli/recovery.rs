@@ -8,11 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::rt::time::{Instant, sleep};
+use actix_web::rt::time::{Instant, sleep, timeout};
 use tokio::sync::oneshot;
 
 use crate::engine::EngineHandle;
@@ -78,7 +77,7 @@ pub(super) struct Recovery {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// Closed when everything but the suspects has gone on.
-    usual_done: Receiver<()>,
+    usual_done: oneshot::Receiver<()>,
 }
 
 impl Recovery {
@@ -93,7 +92,7 @@ impl Recovery {
         let open = history.unsettled_runs()?;
         let order = Order::of(open, &history.crashes()?);
         let (stop, stopped) = oneshot::channel();
-        let (usual_are_at_work, usual_done) = channel();
+        let (usual_are_at_work, usual_done) = oneshot::channel();
         let work = Work { journal, history, engine };
         let thread = std::thread::Builder::new()
             .name("recovery".to_owned())
@@ -102,9 +101,10 @@ impl Recovery {
         Ok(Self { stop: Some(stop), thread: Some(thread), usual_done })
     }
 
-    /// Waits, within limits, until everything but the suspects has gone on. Blocks.
-    pub(super) fn wait_for_usual(&self) {
-        if self.usual_done.recv_timeout(DOOR_PATIENCE) == Err(RecvTimeoutError::Timeout) {
+    /// Waits, within limits, until everything but the suspects has gone on.
+    pub(super) async fn wait_for_usual(&mut self) {
+        // nothing is ever sent: the other end is dropped
+        if timeout(DOOR_PATIENCE, &mut self.usual_done).await.is_err() {
             log::warn!("runs are still being taken up again; new ones are accepted from now on");
         }
     }
@@ -129,7 +129,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, order: Order, usual_are_at_work: Sender<()>, stopped: oneshot::Receiver<()>) {
+    fn run(self, order: Order, usual_are_at_work: oneshot::Sender<()>, stopped: oneshot::Receiver<()>) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => return log::error!("no run goes on: {error}"),
@@ -146,7 +146,7 @@ impl Work {
         drop(self.journal.mark_recovering(Vec::new()));
     }
 
-    async fn take_up(&self, order: Order, usual_are_at_work: Sender<()>) {
+    async fn take_up(&self, order: Order, usual_are_at_work: oneshot::Sender<()>) {
         let Order { usual, suspects } = order;
         let count = usual.len() + suspects.len();
         if count == 0 {

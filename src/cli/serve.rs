@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use futures::future::{Either, select};
+
 use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
 use super::stack::{Stack, Stores, listen};
@@ -38,7 +40,14 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     system.block_on(async {
         let mut signals = StopSignals::listen()?;
         let stores = Stores::open(&config)?;
-        let stack = Stack::start(&config, &stores, listener)?;
+        let starting = std::pin::pin!(Stack::start(&config, &stores, listener));
+        let stack = match select(starting, std::pin::pin!(signals.next())).await {
+            Either::Left((stack, _)) => stack?,
+            Either::Right(_) => {
+                log::info!("told to stop while earlier runs were being taken up: they go on after the next start");
+                return Ok(Exit::Succeeded);
+            }
+        };
         signals.next().await;
         stack.drain(&stores, config.drain, signals).await;
         Ok(Exit::Succeeded)

@@ -143,8 +143,9 @@ fn lock(directory: &Path) -> Result<File, String> {
 }
 
 impl Stack {
-    /// Starts everything; has to be called inside an actix system.
-    pub(super) fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
+    /// Starts everything; has to be called inside an actix system. Dropped before it is ready, what has not gone on does so
+    /// after the next start.
+    pub(super) async fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
         let failed = |why: String| Failure::new(Exit::Failed, why);
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
@@ -154,9 +155,9 @@ impl Stack {
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
-        let recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
+        let mut recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
             .map_err(|error| failed(error.to_string()))?;
-        recovery.wait_for_usual();
+        recovery.wait_for_usual().await;
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),

@@ -10,12 +10,17 @@ use crate::ports::{FailureKind, LetGoStart};
 /// Every function that was let go of less than `linger` before `now`, a tick of the journal. One that runs on in an open
 /// run is not among them: its job goes on with it.
 ///
-/// *Errors*: the journal cannot be read.
+/// *Errors*: the journal cannot be read at all.
 pub fn let_go_functions(history: &dyn History, now: Millis, linger: Duration) -> Result<Vec<LetGoStart>, JournalError> {
     let since = now.saturating_sub(linger.as_millis().try_into().unwrap_or(Millis::MAX));
     let mut found = Vec::new();
     for run_id in history.let_go_since(since)? {
-        let let_go = of_run(&history.entries(run_id)?);
+        // one run that cannot be read must not keep the others from going on
+        let entries = history.entries(run_id).unwrap_or_else(|error| {
+            log::error!("run={run_id}: whether a function of it is at work cannot be read: {error}");
+            Vec::new()
+        });
+        let let_go = of_run(&entries);
         let recent = let_go.into_iter().filter(|(at, _)| *at >= since);
         found.extend(recent.map(|(at, start)| LetGoStart {
             let_go: Duration::from_millis(now.saturating_sub(at).max(0).unsigned_abs()),

@@ -4,6 +4,7 @@
 //! The implementation is SQLite behind one writer thread with group commit (`sqlite`, [`writer`], [`reader`]).
 
 mod clock;
+mod command;
 pub mod documents;
 pub mod fold;
 mod idempotency;

@@ -12,13 +12,13 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
+use super::command::{Applied, Command, Reply, acknowledge, apply, refuse};
 use super::documents::DocumentChange;
 use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::retention::Keeper;
 use super::sqlite::{Remedy, Time};
-use super::{Acceptance, History, Journal, JournalError, Millis, Receipt, Retention, Submission, marks, space, sqlite};
-use crate::chaos::{self, Point};
+use super::{Acceptance, Journal, JournalError, Millis, Receipt, Retention, Submission, marks, space, sqlite};
 use crate::disk;
 use crate::ports::Applied as DocumentApplied;
 
@@ -34,47 +34,6 @@ const LAST_TRIES: u32 = 10;
 /// The wall clock in milliseconds since the epoch; only for people and documents, never for decisions.
 pub fn wall_clock() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
-}
-
-type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
-
-/// What the writer is asked to do.
-enum Command {
-    Accept(Box<Submission>, Millis, Reply<Acceptance>),
-    Append { run_id: i64, time: Time, record: Box<Record>, reply: Reply<u64> },
-    Document(Box<DocumentChange>, Reply<DocumentApplied>),
-    ReadBack(i64, Arc<SqliteHistory>, Reply<Vec<Entry>>),
-    Mark(Vec<i64>, Reply<()>),
-    Forgive(i64, Reply<()>),
-    Flush(Reply<()>),
-}
-
-impl Command {
-    fn run_id(&self) -> Option<i64> {
-        match self {
-            Command::Append { run_id, .. } => Some(*run_id),
-            // a run that has lost a record can still be read
-            Command::Accept(..)
-            | Command::Document(..)
-            | Command::ReadBack(..)
-            | Command::Mark(..)
-            | Command::Forgive(..)
-            | Command::Flush(_) => None,
-        }
-    }
-
-    fn is_of(&self, runs: &HashSet<i64>) -> bool {
-        self.run_id().is_some_and(|run_id| runs.contains(&run_id))
-    }
-}
-
-/// What a command has done, once its transaction is committed.
-enum Applied {
-    Accept(Acceptance),
-    Append(u64),
-    Document(DocumentApplied),
-    /// Nothing that its caller has to be told.
-    Done,
 }
 
 /// The journal in a SQLite file. Cheap to clone; the thread ends when the last clone is dropped.
@@ -202,10 +161,15 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
     let mut held: Vec<Command> = Vec::new();
     let mut last_tries = LAST_TRIES;
     loop {
-        let next = match queue.recv_timeout(if held.is_empty() { keeper.rest() } else { RETRY_PAUSE }) {
+        let rest = if held.is_empty() { keeper.rest() } else { RETRY_PAUSE };
+        let rest = if healthy.load(Ordering::Relaxed) { rest } else { rest.min(RETRY_PAUSE) };
+        let next = match queue.recv_timeout(rest) {
             Ok(command) => Some(command),
             Err(RecvTimeoutError::Disconnected) if held.is_empty() => return,
             Err(RecvTimeoutError::Timeout) if held.is_empty() => {
+                if !healthy.load(Ordering::Relaxed) && sqlite::can_write(&mut connection) {
+                    healthy.store(true, Ordering::Relaxed);
+                }
                 remove_some(&mut connection, &mut keeper);
                 continue;
             }
@@ -214,7 +178,8 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
         let mut batch = std::mem::take(&mut held);
         batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
         keeper.has_seen(batch.len());
-        let recovered = || healthy.store(true, Ordering::Relaxed);
+        let writes = batch.iter().any(Command::writes);
+        let recovered = || healthy.store(healthy.load(Ordering::Relaxed) || writes, Ordering::Relaxed);
         match write_batch(&mut connection, without_gaps(batch, &broken), recovered) {
             Ok(()) => {
                 while keeper.is_owed() {
@@ -227,7 +192,7 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
                 }
                 match sqlite::remedy(&error) {
                     Remedy::Wait => held = refuse_new(batch, &error),
-                    Remedy::Refuse => write_each(&mut connection, batch, &mut broken),
+                    Remedy::Refuse => held = write_each(&mut connection, batch, &mut broken),
                     Remedy::Stop => disk::stop_the_process("the journal", &error),
                 }
             }
@@ -260,17 +225,25 @@ fn remove_some(connection: &mut Connection, keeper: &mut Keeper) {
 
 /// Something in the batch cannot be written at all: each command gets a transaction of its own, so that only the run it
 /// belongs to is broken. What follows in that run builds on what is missing: the records of a run have no gaps.
-fn write_each(connection: &mut Connection, batch: Vec<Command>, broken: &mut HashSet<i64>) {
-    for command in batch {
-        if let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken), || {}) {
-            if sqlite::remedy(&error) == Remedy::Stop {
-                disk::stop_the_process("the journal", &error);
+///
+/// Answers what has to wait after all.
+fn write_each(connection: &mut Connection, batch: Vec<Command>, broken: &mut HashSet<i64>) -> Vec<Command> {
+    let mut batch = batch.into_iter();
+    while let Some(command) = batch.next() {
+        let Err((commands, error)) = write_batch(connection, without_gaps(vec![command], broken), || {}) else {
+            continue;
+        };
+        match sqlite::remedy(&error) {
+            Remedy::Stop => disk::stop_the_process("the journal", &error),
+            Remedy::Wait => return refuse_new(commands.into_iter().chain(batch).collect(), &error),
+            Remedy::Refuse => {
+                broken.extend(commands.iter().filter_map(Command::run_id));
+                let error = JournalError::Write(error.to_string());
+                commands.into_iter().for_each(|command| refuse(command, &error));
             }
-            broken.extend(commands.iter().filter_map(Command::run_id));
-            let error = JournalError::Write(error.to_string());
-            commands.into_iter().for_each(|command| refuse(command, &error));
         }
     }
+    Vec::new()
 }
 
 /// Commands of runs that have lost a record are refused.
@@ -305,77 +278,4 @@ fn write_batch(
     committed();
     batch.into_iter().zip(applied).for_each(|(command, applied)| acknowledge(command, applied));
     Ok(())
-}
-
-fn apply(db: &Connection, command: &Command) -> rusqlite::Result<Applied> {
-    match command {
-        Command::Accept(submission, tick, _) => sqlite::accept(db, submission, *tick).map(Applied::Accept),
-        Command::Append { run_id, time, record, .. } => sqlite::append(db, *run_id, *time, record).map(Applied::Append),
-        Command::Document(change, _) => change.apply(db).map(Applied::Document),
-        Command::Mark(runs, _) => marks::mark(db, runs).map(|()| Applied::Done),
-        Command::Forgive(run_id, _) => marks::forgive(db, *run_id).map(|()| Applied::Done),
-        Command::ReadBack(..) | Command::Flush(_) => Ok(Applied::Done),
-    }
-}
-
-fn acknowledge(command: Command, applied: Applied) {
-    pass_points(&command);
-    match (command, applied) {
-        (Command::Accept(_, _, reply), Applied::Accept(acceptance)) => tell(reply, Ok(acceptance)),
-        (Command::Append { reply, .. }, Applied::Append(seq)) => tell(reply, Ok(seq)),
-        (Command::Document(_, reply), Applied::Document(done)) => tell(reply, Ok(done)),
-        (Command::ReadBack(run_id, history, reply), Applied::Done) => read_back(run_id, history, reply),
-        (Command::Mark(_, reply) | Command::Forgive(_, reply) | Command::Flush(reply), Applied::Done) => {
-            tell(reply, Ok(()))
-        }
-        (
-            Command::Accept(..)
-            | Command::Append { .. }
-            | Command::Document(..)
-            | Command::ReadBack(..)
-            | Command::Mark(..)
-            | Command::Forgive(..)
-            | Command::Flush(_),
-            _,
-        ) => log::error!("the journal's writer has mixed up its answers"),
-    }
-}
-
-/// The moments at which something is durable and nothing has followed from it.
-fn pass_points(command: &Command) {
-    match command {
-        Command::Accept(..) => chaos::at(Point::K1),
-        Command::Append { record, .. } if matches!(**record, Record::JobSucceeded { .. }) => chaos::at(Point::K11),
-        Command::Append { record, .. } if matches!(**record, Record::AnalysisFinished { .. }) => chaos::at(Point::K12),
-        Command::Append { .. }
-        | Command::Document(..)
-        | Command::ReadBack(..)
-        | Command::Mark(..)
-        | Command::Forgive(..)
-        | Command::Flush(_) => {}
-    }
-}
-
-fn refuse(command: Command, error: &JournalError) {
-    match command {
-        Command::Accept(_, _, reply) => tell(reply, Err(error.clone())),
-        Command::Append { reply, .. } => tell(reply, Err(error.clone())),
-        Command::Document(_, reply) => tell(reply, Err(error.clone())),
-        Command::ReadBack(_, _, reply) => tell(reply, Err(error.clone())),
-        Command::Mark(_, reply) | Command::Forgive(_, reply) | Command::Flush(reply) => tell(reply, Err(error.clone())),
-    }
-}
-
-/// Everything that was queued before is committed by now. Reading takes long for a large run: others must not wait for it.
-fn read_back(run_id: i64, history: Arc<SqliteHistory>, reply: Reply<Vec<Entry>>) {
-    let reader = std::thread::Builder::new().name("read-back".to_owned());
-    // the reply goes with a thread that cannot be had, which its receipt tells as a closed journal
-    if let Err(error) = reader.spawn(move || tell(reply, history.entries(run_id))) {
-        log::error!("run={run_id}: it cannot be read back: {error}");
-    }
-}
-
-/// Nobody waits for most records: a dropped receipt is no fault.
-fn tell<T>(reply: Reply<T>, result: Result<T, JournalError>) {
-    drop(reply.send(result));
 }

@@ -110,6 +110,48 @@ async fn records_wait_for_room_on_the_disk_in_their_order_and_new_submissions_ar
 }
 
 #[actix::test]
+async fn a_journal_that_nobody_writes_to_notices_that_there_is_room_again() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    let disk = Disk::fill(&place.file());
+    let sketch = graph_of("1 -> 2");
+    assert!(journal.accept(sketch.submission(&sketch.plan())).await.is_err());
+    assert!(!journal.is_healthy());
+    journal.flush().await.unwrap();
+    actix::clock::sleep(Duration::from_millis(500)).await;
+    assert!(!journal.is_healthy(), "nothing was written");
+    disk.make_room();
+    let since = Instant::now();
+    while !journal.is_healthy() {
+        assert!(since.elapsed() < PATIENCE, "the room is not noticed");
+        actix::clock::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(journal.accept(sketch.submission(&sketch.plan())).await.is_ok());
+}
+
+/// One record can never be written, and the disk is full: the others are not broken by that.
+#[actix::test]
+async fn a_full_disk_in_the_midst_of_singles_breaks_nobody_else() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    for id in ["a1", "a2"] {
+        let sketch = graph_of("1 -> 2").id(id);
+        journal.accept(sketch.submission(&sketch.plan())).await.unwrap();
+    }
+    let other = Disk::of(&place.file());
+    let refuse = "CREATE TRIGGER no BEFORE INSERT ON journal WHEN NEW.run_id = 1 BEGIN SELECT RAISE(ABORT, 'no'); END;
+        CREATE TABLE full (id INTEGER PRIMARY KEY AUTOINCREMENT);
+        INSERT INTO full VALUES (9223372036854775807);
+        CREATE TRIGGER no_room BEFORE INSERT ON journal WHEN NEW.run_id = 2 BEGIN INSERT INTO full VALUES (NULL); END;";
+    other.0.execute_batch(refuse).unwrap();
+    let (lost, kept) = (journal.append(1, warning(0)), journal.append(2, warning(1)));
+    assert!(lost.await.is_err());
+    other.0.execute_batch("DROP TRIGGER no_room").unwrap();
+    kept.await.unwrap();
+    assert_eq!(warnings(&place.file(), 2), numbers(2)[1..]);
+}
+
+#[actix::test]
 async fn a_file_that_somebody_else_holds_for_longer_than_sqlite_waits_loses_nothing() {
     let place = Place::new();
     let journal = SqliteJournal::open(&place.file()).unwrap();
