@@ -12,6 +12,7 @@ use actix::prelude::*;
 
 use super::deadline::Deadline;
 use super::decisions::{end_of, ends_as};
+use super::lane_order::Turns;
 use super::messages::{AnalysisFinished, IsWired, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
 use super::outbox::Outbox;
@@ -49,6 +50,8 @@ pub struct GraphSetup {
     pub retries: Rc<RefCell<RetryBudget>>,
     /// Between two looks at whether the run can go on by itself.
     pub sweep: Duration,
+    /// When it may tell the outside what it has to tell.
+    pub turns: Turns,
 }
 
 /// What was given for the nodes' sake.
@@ -86,9 +89,10 @@ pub struct GraphActor {
 impl GraphActor {
     /// A run that begins when the actor starts.
     pub fn new(setup: GraphSetup) -> Self {
-        let GraphSetup { run, graph, before, before_at, runner, journal, supervisor, gate, retries, sweep } = setup;
+        let GraphSetup { run, graph, before, before_at, runner, journal, supervisor, gate, retries, sweep, turns } =
+            setup;
         let jobs = graph.len();
-        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered);
+        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered, turns);
         Self {
             progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
             nodes: vec![None; jobs],

@@ -9,6 +9,7 @@ mod deadline;
 pub mod decisions;
 mod graph_actor;
 mod healing;
+pub mod lane_order;
 pub mod messages;
 mod node_actor;
 mod outbox;

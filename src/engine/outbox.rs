@@ -1,4 +1,5 @@
-//! Records and notices on their way out: two lanes per run, each in order, neither holding up a job.
+//! Records and notices on their way out: two lanes per run, each in order and behind the same lane of the run before
+//! (`lane_order.rs`), neither holding up a job.
 //!
 //! Deliveries of a lane are numbered in the order of the milestones, which is the order of the journal: after a restart the
 //! same milestones give the same numbers, and what had left does not leave again.
@@ -15,6 +16,7 @@ use futures::future::{LocalBoxFuture, Shared};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
+use super::lane_order::{Turn, Turns};
 use super::panics::text_of;
 use crate::chaos::{self, Point};
 use crate::metrics::InOutbox;
@@ -57,6 +59,7 @@ impl Outbox {
         runner: Rc<dyn JobRunner>,
         journal: Arc<dyn Journal>,
         before: Delivered,
+        turns: Turns,
     ) -> Self {
         let (records, record_queue) = unbounded_channel();
         let (notices, notice_queue) = unbounded_channel();
@@ -66,8 +69,8 @@ impl Outbox {
         let (over, run_is_over) = oneshot::channel();
         actix::spawn(async move {
             futures::join!(
-                lanes.run_empty(Lane::Records, record_queue, Some(record_done), None),
-                lanes.run_empty(Lane::Notices, notice_queue, None, Some(records_done)),
+                lanes.run_empty(Lane::Records, turns.records, record_queue, Some(record_done), None),
+                lanes.run_empty(Lane::Notices, turns.notices, notice_queue, None, Some(records_done)),
             );
             if run_is_over.await.is_ok() {
                 drop(journal.append(run_id, Record::Settled));
@@ -140,12 +143,14 @@ impl Lanes {
     async fn run_empty(
         &self,
         lane: Lane,
+        mut turn: Turn,
         mut queue: UnboundedReceiver<Box<Item>>,
         done: Option<watch::Sender<u32>>,
         mut records: Option<watch::Receiver<u32>>,
     ) {
         while let Some(item) = queue.recv().await {
             let Item { number, delivery, committed, after_record, _counted } = *item;
+            turn.comes().await;
             if committed.await {
                 if let Some(records) = &mut records {
                     // an error means that the records lane has ended, hence has delivered everything

@@ -13,6 +13,7 @@ use futures::FutureExt;
 
 use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
+use super::lane_order::LaneOrder;
 use super::messages::{
     Accepted, AnalysisFinished, AnnounceRefusal, Drain, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
     SubmitError, Ticket, Verb,
@@ -87,6 +88,7 @@ pub struct AnalysisSupervisor {
     /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then.
     pub(super) awaited: HashMap<i64, Vec<Verb>>,
     retries: Rc<RefCell<RetryBudget>>,
+    lanes: LaneOrder,
     /// Nobody is let in any more: the process is about to stop.
     draining: bool,
 }
@@ -107,6 +109,7 @@ impl AnalysisSupervisor {
             tenants: HashMap::new(),
             open: 0,
             awaited: HashMap::new(),
+            lanes: LaneOrder::default(),
             draining: false,
         }
     }
@@ -162,6 +165,7 @@ impl AnalysisSupervisor {
             .as_ref()
             .map(|_| Gate { wanted: address.downgrade().recipient(), released: address.downgrade().recipient() });
         let setup = GraphSetup {
+            turns: self.lanes.next(&run),
             run,
             graph,
             before,

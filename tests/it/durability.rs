@@ -102,6 +102,32 @@ async fn a_notice_goes_out_after_the_records_of_its_milestone_and_records_wait_f
     engine.finish().await;
 }
 
+/// The web application is slow, and the analysis is run again meanwhile: the old run's words come before the new one's.
+#[actix::test]
+async fn what_a_run_has_to_tell_goes_before_the_first_word_of_the_next_run_of_its_analysis() {
+    let jobs = ScriptedRunner::new();
+    jobs.tells_milestones().deliveries_take(secs(10));
+    let engine = TestEngine::new(&jobs);
+    for id in ["a1", "a1", "b1"] {
+        engine.run(&graph_of("1 -> 2").id(id)).await;
+    }
+    engine.journal().wait_until(|journal| journal.unsettled().is_empty()).await;
+    for is_notice in [false, true] {
+        let told = jobs.told();
+        let of = |id: &'static str| {
+            let is_it = move |told: &&orchestrator::testing::Told| {
+                told.analysis == id && matches!(told.delivery, orchestrator::ports::Delivery::Notice(_)) == is_notice
+            };
+            told.iter().filter(is_it).map(|told| (told.number, told.at)).collect::<Vec<_>>()
+        };
+        let numbers: Vec<u32> = of("a1").iter().map(|(number, _)| *number).collect();
+        let each = u32::try_from(numbers.len() / 2).unwrap();
+        assert_eq!(numbers, (1..=each).chain(1..=each).collect::<Vec<_>>(), "one run after the other");
+        assert!(of("b1")[0].1 <= of("a1")[0].1, "another analysis does not wait: {:?}", jobs.told());
+    }
+    engine.finish().await;
+}
+
 #[actix::test]
 async fn a_submission_that_cannot_be_written_is_refused_and_not_counted() {
     let engine = TestEngine::new(&ScriptedRunner::new());

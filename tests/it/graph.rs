@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::clock::Instant;
 use actix::prelude::*;
+use orchestrator::engine::lane_order::LaneOrder;
 use orchestrator::engine::messages::AnalysisFinished;
 use orchestrator::engine::retry::RetryBudget;
 use orchestrator::engine::{GraphActor, GraphSetup};
@@ -30,8 +31,10 @@ fn stage_after(sketch: &Sketch, jobs: &ScriptedRunner, before: RunProgress) -> S
     freeze_time();
     let (journal, supervisor) = (MemoryJournal::new(), probe());
     let graph = sketch.plan().graph;
+    let run = run_of(sketch);
     let setup = GraphSetup {
-        run: run_of(sketch),
+        turns: LaneOrder::default().next(&run),
+        run,
         before,
         graph,
         runner: Rc::new(jobs.clone()),

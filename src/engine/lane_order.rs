@@ -1,0 +1,68 @@
+//! Runs of one analysis tell the outside one after the other: what an earlier run still has to tell goes before the first
+//! word of the next one (decision 20: notices and records are in order per analysis). Each lane for itself.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+use futures::future::Shared;
+use tokio::sync::oneshot;
+
+use crate::playbook::Space;
+use crate::ports::RunSpec;
+
+/// Resolves when a lane has run empty after the end of its run, or is gone.
+type Ended = Shared<oneshot::Receiver<()>>;
+
+/// A lane's place behind the same lane of the run before. Held as long as the lane has something to tell.
+#[derive(Debug)]
+pub struct Turn {
+    before: Option<Ended>,
+    _until: oneshot::Sender<()>,
+}
+
+impl Turn {
+    /// Resolves when it is this lane's turn.
+    pub(super) async fn comes(&mut self) {
+        if let Some(before) = self.before.take() {
+            // nothing is ever sent: the other end is dropped
+            drop(before.await);
+        }
+    }
+}
+
+/// The places of a run's two lanes.
+#[derive(Debug)]
+pub struct Turns {
+    pub(super) records: Turn,
+    pub(super) notices: Turn,
+}
+
+/// Who is the last in line, for each analysis and ingestion that has something to tell.
+#[derive(Debug, Default)]
+pub struct LaneOrder {
+    last: HashMap<(Space, String), [Ended; 2]>,
+    /// Entries at which those that are over are taken out.
+    most: usize,
+}
+
+/// Below that nobody is taken out.
+const FEW: usize = 1024;
+
+impl LaneOrder {
+    /// The places of a run that begins, behind all that began before.
+    pub fn next(&mut self, run: &RunSpec) -> Turns {
+        if self.last.len() >= self.most {
+            self.last.retain(|_, lanes| lanes.iter().any(|lane| lane.clone().now_or_never().is_none()));
+            self.most = FEW.max(2 * self.last.len());
+        }
+        let id = (run.playbook.space, run.playbook.id.key().to_owned());
+        let (records_until, records) = oneshot::channel();
+        let (notices_until, notices) = oneshot::channel();
+        let before = self.last.insert(id, [records.shared(), notices.shared()]);
+        let [records, notices] = before.map_or([None, None], |lanes| lanes.map(Some));
+        Turns {
+            records: Turn { before: records, _until: records_until },
+            notices: Turn { before: notices, _until: notices_until },
+        }
+    }
+}
