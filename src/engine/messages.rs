@@ -125,6 +125,17 @@ pub struct Accepted {
     pub warnings: Vec<Problem>,
 }
 
+impl Accepted {
+    /// The word for what the run is at, as in the store.
+    pub fn state(&self) -> &'static str {
+        match self.ended {
+            Some(outcome) => outcome.as_str(),
+            None if self.queued => "queued",
+            None => "running",
+        }
+    }
+}
+
 /// Why a submission was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {

@@ -113,16 +113,11 @@ fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refuse
 
 /// 202 with a small body that old clients ignore.
 fn answer(space: Space, id: &AnalysisId, accepted: &Accepted) -> HttpResponse {
-    let state = match accepted.ended {
-        Some(outcome) => outcome.as_str(),
-        None if accepted.queued => "queued",
-        None => "running",
-    };
     let status_url = status_url(space, id.text());
     HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
         id_member(space): id.text(),
         "run": accepted.number,
-        "state": state,
+        "state": accepted.state(),
         "status-url": status_url,
         "warnings": accepted.warnings,
     }))

@@ -10,6 +10,7 @@ use super::evidence::Evidence;
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings};
 use crate::chaos::{self, Point};
+use crate::playbook::Space;
 use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunSpec, StoreError};
 
 /// The web application does not await its own saves: its entry may come this much later than the playbook (decision 22).
@@ -29,7 +30,7 @@ impl Deliverer {
         match delivery {
             Delivery::Record(change) => self.record(run, change).await,
             Delivery::Notice(notice) => {
-                let event_id = format!("{}/{}/{number}", run.playbook.id.text(), run.number);
+                let event_id = event_id(run, number);
                 announce(&self.ports, &self.settings, &self.web_application, notice, &event_id).await
             }
         }
@@ -76,6 +77,16 @@ impl Deliverer {
     }
 }
 
+/// What a notice is known by, however often it is sent. *Shape*: `<analysis>/<run>/<number>`, with `ingestion/` before it for
+/// an ingestion, which may have the id of an analysis.
+fn event_id(run: &RunSpec, number: u32) -> String {
+    let space = match run.playbook.space {
+        Space::Analysis => "",
+        Space::Ingestion => "ingestion/",
+    };
+    format!("{space}{}/{}/{number}", run.playbook.id.text(), run.number)
+}
+
 /// Since when the web application has answered nothing: one patience for all notices of all runs, not one each.
 #[derive(Default)]
 pub(super) struct Absence(Cell<Option<Instant>>);
@@ -116,9 +127,10 @@ async fn announce(
     }
 }
 
-/// Announces a refusal once, in order; nobody waits for it.
+/// Announces a refusal once, in order; nobody waits for it. An id may be refused many times: its refusals are numbered from
+/// anywhere, so that none is taken for a repetition of another one.
 pub(super) async fn announce_refusal(ports: &JobPorts, analysis: &str, notices: &[Notice]) {
-    for (number, notice) in (1..).zip(notices) {
+    for (number, notice) in (fastrand::u32(1..u32::MAX / 2)..).zip(notices) {
         let event_id = format!("{analysis}/0/{number}");
         if let Err(error) = ports.announcements.announce(notice, &event_id).await {
             log::warn!("analysis={analysis}: the refusal could not be announced: {error}");

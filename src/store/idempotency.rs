@@ -23,6 +23,9 @@ CREATE TRIGGER IF NOT EXISTS keys_go_with_their_run AFTER DELETE ON runs
 BEGIN DELETE FROM idempotency_keys WHERE run_id = OLD.run_id; END;
 ";
 
+/// Before, only submissions of documents had keys: what they asked for is their run's digest.
+pub(super) const REQUESTS: &str = "ALTER TABLE idempotency_keys ADD COLUMN request BLOB;";
+
 /// The key of a submission. *Shape*: 1 to 255 visible ASCII characters, kept as they came.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
@@ -45,7 +48,7 @@ impl IdempotencyKey {
 pub(super) fn answered(db: &Connection, submission: &Submission) -> rusqlite::Result<Option<Acceptance>> {
     let Some(key) = &submission.idempotency_key else { return Ok(None) };
     db.prepare_cached(
-        "SELECT run_id, number, space = ?3 AND id_key = ?4 AND digest = ?5, finished_at IS NOT NULL, state
+        "SELECT run_id, number, space = ?3 AND id_key = ?4 AND coalesce(request, digest) = ?5, finished_at IS NOT NULL, state
          FROM idempotency_keys JOIN runs USING (run_id) WHERE idempotency_keys.tenant = ?1 AND key = ?2",
     )?
     .query_row(
@@ -54,7 +57,7 @@ pub(super) fn answered(db: &Connection, submission: &Submission) -> rusqlite::Re
             key.as_str(),
             submission.space.as_str(),
             submission.id_key,
-            submission.digest.as_slice()
+            submission.request.as_slice()
         ],
         |row| {
             let (run_id, number, same, ended): (_, _, bool, bool) =
@@ -73,8 +76,10 @@ pub(super) fn answered(db: &Connection, submission: &Submission) -> rusqlite::Re
 /// Binds the submission's key, if it has one, to a run.
 pub(super) fn bind(db: &Connection, submission: &Submission, run_id: i64) -> rusqlite::Result<()> {
     let Some(key) = &submission.idempotency_key else { return Ok(()) };
-    db.prepare_cached("INSERT OR REPLACE INTO idempotency_keys (tenant, key, run_id) VALUES (?1, ?2, ?3)")?
-        .execute(params![submission.tenant, key.as_str(), run_id])?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency_keys (tenant, key, run_id, request) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![submission.tenant, key.as_str(), run_id, submission.request.as_slice()])?;
     Ok(())
 }
 

@@ -91,6 +91,8 @@ pub struct Submission {
     pub at: Millis,
     /// The client's own word for this request: said again, it means the same run.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// SHA-256 over what makes two requests under one key the same: the digest, or what is repeated and from where.
+    pub request: [u8; 32],
     /// Whether there is room for a new run; one that is there already needs none.
     pub has_room: bool,
     /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.

@@ -16,24 +16,28 @@ impl Submission {
     pub fn new(playbook: &Playbook, document: &Map<String, Value>) -> Self {
         let mut kept = document.clone();
         kept.shift_remove(TOKEN);
+        let digest = digest(playbook.space, &kept);
         Self {
             tenant: playbook.tenant.as_str().to_owned(),
             space: playbook.space,
             id_key: playbook.id.key().to_owned(),
             id_text: playbook.id.text().to_owned(),
-            digest: digest(playbook.space, &kept),
+            digest,
             document: Value::Object(kept).to_string(),
             job_ids: sent_ids(playbook),
             at: wall_clock(),
             idempotency_key: None,
+            request: digest,
             has_room: true,
             rerun: None,
         }
     }
 
-    /// The submission of a run that repeats an earlier one; `first` is its first record.
-    pub fn again(playbook: &Playbook, document: &Map<String, Value>, first: Record) -> Self {
-        Self { rerun: Some(first), ..Self::new(playbook, document) }
+    /// The submission of a run that repeats an earlier one; `first` is its first record, `asked` the client's words for
+    /// what is repeated and from where.
+    pub fn again(playbook: &Playbook, document: &Map<String, Value>, first: Record, asked: &str) -> Self {
+        let request = Sha256::digest(asked).into();
+        Self { rerun: Some(first), request, ..Self::new(playbook, document) }
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) struct State {
     pub(super) runs: Vec<Run>,
     /// Owner of each job id, and the services it was sent to.
     job_ids: HashMap<String, (String, BTreeSet<&'static str>)>,
-    /// Run of each tenant's idempotency key.
-    keys: HashMap<(String, IdempotencyKey), i64>,
+    /// Run of each tenant's idempotency key, and what was asked for under it.
+    keys: HashMap<(String, IdempotencyKey), (i64, [u8; 32])>,
     mode: Mode,
     /// Runs that have lost a record: nothing more is written about them.
     broken: BTreeSet<i64>,
@@ -268,12 +268,12 @@ impl State {
     /// What the submission's key says already.
     fn answered(&self, submission: &Submission) -> Option<Acceptance> {
         let key = submission.idempotency_key.clone()?;
-        let run_id = *self.keys.get(&(submission.tenant.clone(), key))?;
+        let (run_id, request) = *self.keys.get(&(submission.tenant.clone(), key))?;
         let run = self.runs.get(run_id as usize - 1)?;
         let number = run.number;
         let theirs = &run.submission;
         let same =
-            (theirs.space, &theirs.id_key, theirs.digest) == (submission.space, &submission.id_key, submission.digest);
+            (theirs.space, &theirs.id_key, request) == (submission.space, &submission.id_key, submission.request);
         Some(match run.ended {
             _ if !same => Acceptance::KeyReused,
             Some(outcome) => Acceptance::Ended { run_id, number, outcome },
@@ -286,7 +286,7 @@ impl State {
         if let Acceptance::New { run_id, .. } | Acceptance::Running { run_id, .. } = &decided
             && let Some(key) = submission.idempotency_key.clone()
         {
-            self.keys.insert((submission.tenant.clone(), key), *run_id);
+            self.keys.insert((submission.tenant.clone(), key), (*run_id, submission.request));
         }
         decided
     }

@@ -67,6 +67,64 @@ async fn a_key_means_one_run_in_the_journal_of_the_tests() {
     the_rules_hold(Arc::new(MemoryJournal::new())).await;
 }
 
+fn again(key: Option<&str>, sketch: &Sketch, asked: &str) -> Submission {
+    let first = Record::Rerun { of: 1, reused: Vec::new() };
+    let rerun = Submission::again(&sketch.plan().playbook, &sketch.document(), first, asked);
+    Submission { idempotency_key: under(key, sketch).idempotency_key, ..rerun }
+}
+
+async fn the_rules_of_reruns_hold(journal: Arc<dyn Journal>) {
+    let accept = async |submission: Submission| journal.accept(submission).await.unwrap();
+    let document = graph_of("1 -> 2").id("a");
+    assert!(matches!(accept(under(Some("first"), &document)).await, Acceptance::New { run_id: 1, .. }));
+    assert_eq!(accept(again(Some("early"), &document, "failed")).await, Acceptance::IdInUse, "it is not over");
+    end(journal.as_ref(), 1, RunOutcome::Failed).await;
+
+    assert!(matches!(accept(again(Some("k"), &document, "failed")).await, Acceptance::New { run_id: 2, .. }));
+    let running = Acceptance::Running { run_id: 2, number: 2 };
+    assert_eq!(accept(again(Some("k"), &document, "failed")).await, running);
+    assert_eq!(
+        accept(again(Some("l"), &document, "failed")).await,
+        Acceptance::IdInUse,
+        "another key is another rerun"
+    );
+    assert_eq!(accept(again(None, &document, "failed")).await, Acceptance::IdInUse);
+    assert_eq!(accept(again(Some("k"), &document, "all")).await, Acceptance::KeyReused, "from elsewhere");
+    assert_eq!(accept(under(Some("k"), &document)).await, Acceptance::KeyReused, "no rerun");
+    assert_eq!(accept(again(Some("first"), &document, "failed")).await, Acceptance::KeyReused, "a rerun");
+    assert_eq!(accept(under(Some("double"), &document)).await, running, "a double click is the run that is there");
+
+    end(journal.as_ref(), 2, RunOutcome::Succeeded).await;
+    let ended = Acceptance::Ended { run_id: 2, number: 2, outcome: RunOutcome::Succeeded };
+    assert_eq!(accept(again(Some("k"), &document, "failed")).await, ended);
+    assert_eq!(accept(under(Some("double"), &document)).await, ended);
+    assert!(matches!(accept(again(None, &document, "failed")).await, Acceptance::New { run_id: 3, .. }));
+}
+
+#[actix::test]
+async fn a_rerun_under_a_key_is_one_run_in_the_real_journal() {
+    let place = Place::new();
+    the_rules_of_reruns_hold(Arc::new(SqliteJournal::open(&place.file()).unwrap())).await;
+}
+
+#[actix::test]
+async fn a_rerun_under_a_key_is_one_run_in_the_journal_of_the_tests() {
+    the_rules_of_reruns_hold(Arc::new(MemoryJournal::new())).await;
+}
+
+#[actix::test]
+async fn keys_from_before_reruns_had_any_mean_what_they_meant() {
+    let place = Place::new();
+    let document = graph_of("1 -> 2").id("a");
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    assert!(matches!(journal.accept(under(Some("k"), &document)).await, Ok(Acceptance::New { run_id: 1, .. })));
+    Connection::open(place.file()).unwrap().execute("UPDATE idempotency_keys SET request = NULL", []).unwrap();
+    let answered = journal.accept(under(Some("k"), &document)).await.unwrap();
+    assert_eq!(answered, Acceptance::Running { run_id: 1, number: 1 });
+    let other = graph_of("1 -> 2,3").id("a");
+    assert_eq!(journal.accept(under(Some("k"), &other)).await.unwrap(), Acceptance::KeyReused);
+}
+
 #[actix::test]
 async fn a_key_is_forgotten_with_its_run_and_not_before() {
     let place = Place::new();

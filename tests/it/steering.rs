@@ -160,7 +160,7 @@ async fn a_rerun_takes_over_what_succeeded_and_tells_nothing_of_it_again() {
     };
     let first = Record::Rerun { of: 1, reused: vec![reused(0), reused(1)] };
     let plan = sketch.plan();
-    let submission = Submission::again(&plan.playbook, &sketch.document(), first.clone());
+    let submission = Submission::again(&plan.playbook, &sketch.document(), first.clone(), "1 from 3");
     let accepted = engine.handle().submit(plan, submission).await.unwrap();
     assert_eq!((accepted.number, accepted.is_new), (2, true));
     assert_eq!(engine.outcome("a1").await.outcome, RunOutcome::Succeeded);
@@ -183,7 +183,7 @@ async fn two_reruns_at_the_same_moment_are_one_run() {
     let submit = || {
         let plan = sketch.plan();
         let first = Record::Rerun { of: 1, reused: Vec::new() };
-        let submission = Submission::again(&plan.playbook, &sketch.document(), first);
+        let submission = Submission::again(&plan.playbook, &sketch.document(), first, "1 from 1");
         let handle = engine.handle();
         async move { handle.submit(plan, submission).await.is_ok() }
     };

@@ -13,6 +13,7 @@ use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
 use crate::graph::rerun::{RerunFrom, reusable};
 use crate::http::spaces::id_member;
+use crate::http::submission::idempotency_key;
 use crate::http::{ApiError, Door};
 use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{Problem, Space};
@@ -38,7 +39,20 @@ enum From {
     All,
 }
 
-/// Runs a finished run again.
+impl Query {
+    /// What is asked for, in words that are the same for the same request.
+    fn asked(&self) -> String {
+        let run = self.run.map_or_else(|| "the newest run".to_owned(), |number| format!("run {number}"));
+        let from = match (&self.from_step, self.from) {
+            (Some(step), _) => format!("step {}", step.to_lowercase()),
+            (None, Some(From::All)) => "the start".to_owned(),
+            (None, Some(From::Failed) | None) => "what failed".to_owned(),
+        };
+        format!("{run} again from {from}")
+    }
+}
+
+/// Runs a finished run again. Under an `Idempotency-Key` that has asked for the same before, it is the run of then.
 pub(super) async fn rerun(
     request: HttpRequest,
     id: web::Path<String>,
@@ -46,6 +60,7 @@ pub(super) async fn rerun(
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
     door.key.judge_header(&request)?;
+    let key = idempotency_key(&request)?;
     let bad_query = |reason: String| ApiError::bad_request(Problem::new("bad-query", "", reason));
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| bad_query(error.to_string()).hint("give run=N, from=failed, from=all or from-step=STEP"))?
@@ -55,7 +70,8 @@ pub(super) async fn rerun(
     }
     let space = **space;
     let run = find(&door, space, &id, query.run).await?;
-    if run.finished_at.is_none() {
+    // under a key it may be the very run that was asked for before: the journal decides
+    if run.finished_at.is_none() && key.is_none() {
         return Err(still_running(run.number));
     }
     if door.draining.has_begun() {
@@ -67,18 +83,23 @@ pub(super) async fn rerun(
         must_be_there(&shared, space, &of)?;
         prepared
     };
-    let (plan, submission, reused) = web::block(prepare).await.map_err(|_| ApiError::draining())??;
+    let (plan, submission, repeats) = web::block(prepare).await.map_err(|_| ApiError::draining())??;
+    let submission = Submission { idempotency_key: key, ..submission };
     let accepted = door.engine.submit(plan, submission).await.map_err(|error| match error {
         SubmitError::IdInUse => still_running(run.number),
         other => ApiError::from(other),
     })?;
+    let repeats = match accepted.is_new {
+        true => repeats,
+        false => said_before(&door, space, &run.id, accepted.number).await?,
+    };
     let status_url = run_url(space, &run.id, accepted.number);
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
         id_member(space): run.id,
         "run": accepted.number,
-        "rerun-of": run.number,
-        "reused": reused,
-        "state": if accepted.queued { "queued" } else { "running" },
+        "rerun-of": repeats.of,
+        "reused": repeats.steps,
+        "state": accepted.state(),
         "status-url": status_url,
         "warnings": accepted.warnings,
     })))
@@ -89,13 +110,42 @@ fn still_running(number: u32) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "still-running", reason).hint("wait until it has ended, or cancel it")
 }
 
-/// The plan of the new run, what the journal keeps of it, and the steps that it takes over.
+/// What a rerun takes over.
+struct Repeats {
+    /// Number of the run that it repeats.
+    of: u32,
+    /// Texts of the steps that it does not do again.
+    steps: Vec<String>,
+}
+
+impl Repeats {
+    fn new(plan: &Plan, of: u32, jobs: impl IntoIterator<Item = usize>) -> Self {
+        Self { of, steps: jobs.into_iter().map(|job| plan.playbook.jobs[job].step.text().to_owned()).collect() }
+    }
+}
+
+/// What a run takes over that was accepted before under the same key.
+async fn said_before(door: &web::Data<Door>, space: Space, id: &str, number: u32) -> Result<Repeats, ApiError> {
+    let run = find(door, space, id, Some(number)).await?;
+    let shared = door.clone();
+    let read = move || {
+        let plan = shared.playbooks.get(shared.history.as_ref(), space, run.run_id)?;
+        let entries = shared.history.entries(run.run_id).map_err(|error| ApiError::unreadable(&error))?;
+        match entries.into_iter().next().map(|first| first.record) {
+            Some(Record::Rerun { of, reused }) => Ok(Repeats::new(&plan, of, reused.iter().map(|result| result.job))),
+            _ => Err(ApiError::not_found(space.as_str())),
+        }
+    };
+    web::block(read).await.map_err(|_| ApiError::draining())?
+}
+
+/// The plan of the new run, what the journal keeps of it, and what it takes over.
 fn prepare(
     door: &Door,
     space: Space,
     run: &RunSummary,
     query: &Query,
-) -> Result<(Plan, Submission, Vec<String>), ApiError> {
+) -> Result<(Plan, Submission, Repeats), ApiError> {
     let unreadable = |error| ApiError::unreadable(&error);
     let (plan, document) = read_document(door.history.as_ref(), space, run.run_id).map_err(unreadable)?;
     let entries = door.history.entries(run.run_id).map_err(unreadable)?;
@@ -108,10 +158,10 @@ fn prepare(
     let overwritten = overwritten(door.history.as_ref(), space, run, &plan).map_err(unreadable)?;
     let has_result = |job: usize| progress.jobs[job].phase == JobPhase::Succeeded && !overwritten.contains(&job);
     let reused = reusable(&plan.graph, has_result, from);
-    let steps = reused.iter().map(|job| plan.playbook.jobs[*job].step.text().to_owned()).collect();
+    let repeats = Repeats::new(&plan, run.number, reused.iter().copied());
     let record = Record::Rerun { of: run.number, reused: results(&progress, &reused) };
-    let submission = Submission::again(&plan.playbook, &document, record);
-    Ok((plan, submission, steps))
+    let submission = Submission::again(&plan.playbook, &document, record, &query.asked());
+    Ok((plan, submission, repeats))
 }
 
 fn results(progress: &RunProgress, reused: &BTreeSet<usize>) -> Vec<ReusedJob> {

@@ -77,6 +77,7 @@ fn submission(id: &str, tenant: &str) -> Submission {
         job_ids,
         at: 0,
         idempotency_key: None,
+        request: [0; 32],
         has_room: true,
         rerun: None,
     }

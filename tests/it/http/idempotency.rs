@@ -140,6 +140,44 @@ fn a_replay_is_a_new_run_without_a_key_and_the_old_one_with_it() {
     assert_eq!(keyed.json()["run"], 1, "a double click is the same request: {keyed:?}");
 }
 
+/// The client did not hear that its rerun was accepted, and says it again: at once, after a while, after a restart.
+#[test]
+fn a_rerun_under_a_key_is_one_run() {
+    let mut stack = stack();
+    let document = playbook("Rerun-Key");
+    post(&stack.orchestrator.server, "/analysis", None, &document);
+    stack.orchestrator.settled("analyses", "rerun-key", PATIENCE);
+    let rerun = |stack: &Stack, key: Option<&str>, query: &str| {
+        post(&stack.orchestrator.server, &format!("/api/v1/analyses/rerun-key/rerun{query}"), key, &json!({}))
+    };
+    let said = |answer: &Answer| {
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let body = answer.json();
+        [&body["run"], &body["rerun-of"], &body["reused"], &body["state"]].map(Value::clone)
+    };
+    for _ in 0..2 {
+        let answer = rerun(&stack, Some("again"), "?from=all");
+        assert_eq!(said(&answer), [json!(2), json!(1), json!([]), json!("running")]);
+    }
+    refused(&rerun(&stack, None, "?from=all"), 409, "still-running");
+    refused(&rerun(&stack, Some("other"), "?from=all"), 409, "still-running");
+    for query in ["", "?from-step=2", "?from=all&run=1"] {
+        refused(&rerun(&stack, Some("again"), query), 409, "idempotency-key-reused");
+    }
+    stack.orchestrator.settled("analyses", "rerun-key", PATIENCE);
+    for _ in 0..2 {
+        let answer = rerun(&stack, Some("again"), "?from=all");
+        assert_eq!(said(&answer), [json!(2), json!(1), json!([]), json!("succeeded")]);
+        stack.orchestrator = stack.orchestrator.kill_and_start();
+    }
+    refused(&rerun(&stack, Some("two words"), ""), 400, "bad-idempotency-key");
+    let taken_over = json!(["1", "2", "3"]);
+    let answer = rerun(&stack, Some("third"), "");
+    assert_eq!(said(&answer)[..3], [json!(3), json!(2), taken_over.clone()], "without the key it is the next run");
+    let answer = rerun(&stack, Some("third"), "");
+    assert_eq!(said(&answer)[..3], [json!(3), json!(2), taken_over], "of the run that was the newest then");
+}
+
 #[test]
 fn ingestions_have_keys_too() {
     let stack = stack();

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use orchestrator::jobs::JobSettings;
+use orchestrator::ports::{JobRunner, Notice, NoticeKind};
 use orchestrator::store::Record;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::attempt::Life;
 use super::{Played, Script, around, begin};
 
 /// Three jobs that take a minute each, and a sink.
@@ -52,4 +54,20 @@ async fn front_end_down_for_ten_minutes_delays_no_job_and_loses_no_notice() {
     assert_eq!(away.world.notices().len(), 5, "{:?}", away.world.notices());
     assert!(away.given_up().is_empty());
     assert!((600..610).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+}
+
+#[actix::test]
+async fn refusals_of_the_same_id_are_different_events() {
+    let life = Life::new(Script::default());
+    let notice = |text: &str| Notice { kind: NoticeKind::Error, text: text.to_owned() };
+    for why in ["no room", "a cycle"] {
+        life.jobs.announce_refusal("0aF".to_owned(), vec![notice(why), notice("terminated")]).await;
+    }
+    let transcript = life.world.transcript();
+    let told: Vec<(&str, &str)> = transcript.lines().filter_map(|line| line.split_once(" error: ")).collect();
+    let texts: Vec<&str> = told.iter().map(|(_, text)| *text).collect();
+    assert_eq!(texts, ["no room", "terminated", "a cycle", "terminated"]);
+    let number = |at: usize| told[at].0.strip_prefix("0aF/0/").and_then(|number| number.parse::<u64>().ok()).unwrap();
+    assert_eq!((number(1), number(3)), (number(0) + 1, number(2) + 1), "in order");
+    assert!(number(2).abs_diff(number(0)) > 1, "none of the first is said again: {told:?}");
 }

@@ -59,7 +59,8 @@ impl Facts<'_> {
     }
 
     fn notices(&self, run: &RunFacts, wrong: &mut impl FnMut(&'static str, String)) {
-        let prefix = format!("{}/{}/", run.summary.id, run.summary.number);
+        let space = if run.space == Space::Ingestion { "ingestion/" } else { "" };
+        let prefix = format!("{space}{}/{}/", run.summary.id, run.summary.number);
         let mut texts: Vec<(u32, &str)> = Vec::new();
         let mut first_in_order = true;
         for notice in &self.outside.web.notices {
@@ -68,7 +69,7 @@ impl Facts<'_> {
                 (Some(_), Some((_, text))) if *text != notice.text => {
                     wrong("notices", format!("{} says two things: {text:?}, {:?}", notice.event_id, notice.text));
                 }
-                (Some(number), None) if run.space == Space::Analysis || !notice.text.contains("Analysis") => {
+                (Some(number), None) => {
                     first_in_order &= texts.last().is_none_or(|(last, _)| *last < number);
                     texts.push((number, &notice.text));
                 }
