@@ -79,7 +79,7 @@ async fn play_lost_answers(flags: Flags) -> Result<Report, String> {
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(800)).await?;
     stage.hurry();
     let plan = outages::Plan { troubles: &outages::UNKNOWABLE, database_away: &[], with_kills: false };
-    stage.play_troubles("lost-answers", &plan, Tolerance { lost_answers: true, ..Tolerance::default() }).await
+    stage.play_troubles("lost-answers", &plan, Tolerance::default()).await
 }
 
 async fn play_pauses(flags: Flags) -> Result<Report, String> {
@@ -88,9 +88,7 @@ async fn play_pauses(flags: Flags) -> Result<Report, String> {
     let pauses: &[u64] = if flags.long { &[2, 8, 2, 60, 2] } else { &[2, 8, 2, 12] };
     let played = pauses::run(&stage.world, &stage.recipe, pauses, &mut stage.rng).await;
     let notes = vec![format!("stood still for {pauses:?} s")];
-    // an answer or an end that came while it stood still may have come too late
-    let tolerance = Tolerance { lost_answers: true, long_outages: true, ..Tolerance::default() };
-    stage.judge("pause", played, notes, tolerance).await
+    stage.judge("pause", played, notes, Tolerance::default()).await
 }
 
 async fn play_twice(flags: Flags) -> Result<Report, String> {
@@ -104,7 +102,7 @@ async fn play_drains(flags: Flags) -> Result<Report, String> {
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
     let (mut notes, times) = (Vec::new(), if flags.long { 40 } else { 10 });
     let played = drains::run(&stage.world, &stage.recipe, times, &mut stage.rng, &mut notes).await;
-    stage.judge("drain", played, notes, Tolerance { refusals: true, ..Tolerance::default() }).await
+    stage.judge("drain", played, notes, Tolerance { refusals: true }).await
 }
 
 async fn play_disk(flags: Flags) -> Result<Report, String> {
@@ -112,7 +110,7 @@ async fn play_disk(flags: Flags) -> Result<Report, String> {
     let stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
     let (mut notes, mut deaths) = (Vec::new(), Deaths::default());
     let played = disk::run(&stage.world, &stage.recipe, &mut deaths, &mut notes).await;
-    let tolerance = Tolerance { refusals: true, ..Tolerance::default() };
+    let tolerance = Tolerance { refusals: true };
     let report = stage.judge("disk", played, notes, tolerance).await?;
     Ok(Report { deaths, ..report })
 }
