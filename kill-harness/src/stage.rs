@@ -10,6 +10,7 @@ use tokio::task::spawn_local;
 
 use crate::checker::{self, Findings, Tolerance};
 use crate::client;
+use crate::enough;
 use crate::options::{Common, Kills, Scenario, Some as Flags};
 use crate::orchestrator::Recipe;
 use crate::report::{Deaths, Report};
@@ -54,13 +55,8 @@ async fn play_kills(flags: Kills) -> Result<Report, String> {
     let mut deaths = Deaths::default();
     let played = kills::run(&stage.world, &stage.recipe, plan, &mut stage.rng, &mut deaths).await;
     let mut report = stage.judge("kills", played, Vec::new(), Tolerance::default()).await?;
-    if deaths.at_work * 10 < flags.kills * 8 {
-        let what = format!("{} of {} kills", deaths.at_work, flags.kills);
-        report.findings.violation("too few kills while work was under way", what);
-    }
-    let reached = if each == 0 { 0 } else { deaths.named.len() };
-    if each > 0 && reached < crate::schedule::POINTS.len() {
-        report.findings.violation("places that nobody came by", deaths.missed.join(" "));
+    if let Some((what, example)) = enough::too_few_at_their_place(&deaths.named, &deaths.meant) {
+        report.findings.violation(what, example);
     }
     report.deaths = deaths;
     Ok(report)
@@ -175,9 +171,19 @@ impl Stage {
             Ok(_) => checker::check(&self.world, tolerance).await?,
             Err(_) => Findings::default(),
         };
-        match played {
-            Ok(life) => life.kill().await,
-            Err(why) => findings.violation("the orchestrator did not keep going", why),
+        let ended = match played {
+            Ok(mut life) => {
+                let too_little = self.world.moments.borrow().too_little();
+                for (what, example) in too_little.into_iter().chain(enough::too_few_ends(&findings.figures)) {
+                    findings.violation(what, example);
+                }
+                let is_alive = life.must_be_alive();
+                life.kill().await.and(is_alive)
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = ended {
+            findings.violation("the orchestrator did not keep going", why);
         }
         let failed = !findings.violations.is_empty();
         if let Some(place) = self.keep.clone().or_else(|| failed.then(|| failed_place(self.seed))) {
