@@ -6,6 +6,7 @@ use std::time::Duration;
 use dummy_services::Kind as Service;
 use fastrand::Rng;
 use test_peers::MongoServer;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use super::{Life, heal};
@@ -17,6 +18,9 @@ use crate::world::{Roads, World};
 
 /// Between two faults.
 const HEALING: Duration = Duration::from_secs(3);
+
+/// Pieces in which the work of a trouble is sent.
+const PIECES: usize = 8;
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy)]
@@ -94,19 +98,19 @@ pub(crate) async fn run(
     notes: &mut Vec<String>,
 ) -> Result<Life, String> {
     let shares = Shares { world, all: plan.database_away.len() + plan.troubles.len() };
-    shares.send(0);
+    world.submissions.send_at_most(world, 0);
     let mut life = Life::start(recipe).await?;
     sleep(HEALING).await;
     for (number, away) in plan.database_away.iter().enumerate() {
-        shares.send(number);
+        shares.send(number, *away);
         life = lose_the_database(world, recipe, life, *away, rng, deaths, notes).await?;
     }
     for (number, trouble) in plan.troubles.iter().enumerate() {
         let road = (trouble.road)(&world.roads);
         let (before, since) = (road.disturbed(), world.evidence.borrow().now());
-        shares.send(plan.database_away.len() + number);
         road.set(trouble.fault);
         let time = Duration::from_secs(trouble.seconds);
+        shares.send(plan.database_away.len() + number, time);
         if plan.with_kills && number % 2 == 1 {
             life = die_in_the_midst(world, recipe, life, time, rng, deaths).await?;
         } else {
@@ -130,17 +134,23 @@ pub(crate) async fn run(
     Ok(life)
 }
 
-/// The analyses in equal shares: each trouble finds work that has just begun.
+/// The analyses in equal shares, one for each trouble and sent while it lasts: it finds work in every state.
 struct Shares<'a> {
-    world: &'a World,
+    world: &'a Rc<World>,
     all: usize,
 }
 
 impl Shares<'_> {
-    /// Sends the share with this number, from 0, and all before it.
-    fn send(&self, number: usize) {
-        let count = self.world.analyses.len() * (number + 1) / self.all;
-        self.world.submissions.send_at_most(self.world, count);
+    /// Begins to send the share with this number, from 0.
+    fn send(&self, number: usize, time: Duration) {
+        let (world, all) = (Rc::clone(self.world), self.all * PIECES);
+        spawn_local(async move {
+            for piece in 1..=PIECES {
+                let count = world.analyses.len() * (number * PIECES + piece) / all;
+                world.submissions.send_at_most(&world, count);
+                sleep(time / PIECES as u32).await;
+            }
+        });
     }
 }
 
