@@ -26,11 +26,16 @@ pub(crate) struct Submissions {
     answered: Cell<usize>,
     /// Answers that asked to come again later.
     pub(crate) put_off: Cell<u64>,
-    /// Holds back what is not sent yet.
-    pub(crate) held: Cell<bool>,
+    /// Analyses that are held back: everything but so many of the first ones.
+    held: Cell<usize>,
 }
 
 impl Submissions {
+    /// Holds back all but the first so many.
+    pub(crate) fn send_at_most(&self, world: &World, count: usize) {
+        self.held.set(world.analyses.len().saturating_sub(count));
+    }
+
     /// Whether every analysis has its answer.
     pub(crate) fn are_done(&self, world: &World) -> bool {
         self.answered.get() == world.analyses.len()
@@ -46,12 +51,14 @@ pub(crate) async fn submit_all(world: Rc<World>, in_flight: usize) {
 async fn submit_some(world: Rc<World>, in_flight: usize) {
     let submissions = &world.submissions;
     loop {
-        while submissions.held.get() || world.evidence.borrow().open() >= in_flight {
-            sleep(Duration::from_millis(10)).await;
-        }
         let analysis = submissions.next.get();
         if analysis == world.analyses.len() {
             return;
+        }
+        let is_held = analysis + submissions.held.get() >= world.analyses.len();
+        if is_held || world.evidence.borrow().open() >= in_flight {
+            sleep(Duration::from_millis(10)).await;
+            continue;
         }
         submissions.next.set(analysis + 1);
         submit(&world, analysis).await;

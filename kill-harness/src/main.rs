@@ -5,13 +5,14 @@
 //! * `workload/`: what is submitted. `client.rs`: submits it. `schedule.rs`: when the orchestrator dies.
 //! * `world.rs`: the neighbours, which outlive it. `proxy/`: disturbed roads to them. `orchestrator.rs`: the process.
 //! * `evidence/`: what was seen from outside. `checker/`: judges it. `contract.rs`: ids and texts, worked out once more.
-//! * `scenario/`: what is done. `report.rs`: the figures.
+//! * `scenario/`: what is done. `enough.rs`: whether enough happened. `report.rs`: the figures.
 
 #![allow(clippy::disallowed_methods, reason = "a program of its own, in real time")]
 
 mod checker;
 mod client;
 mod contract;
+mod enough;
 mod evidence;
 mod http;
 mod options;

@@ -84,9 +84,11 @@ impl Orchestrator {
         self.child.try_wait().ok().flatten()
     }
 
-    /// SIGKILL, and waits for its end.
-    pub(crate) async fn kill(mut self) {
-        drop(self.child.kill().await);
+    /// SIGKILL; answers how it ended, which may have been before.
+    pub(crate) async fn kill(&mut self) -> Option<ExitStatus> {
+        // an error means that it has ended, and the wait says how
+        drop(self.child.start_kill());
+        self.wait().await
     }
 
     /// SIGTERM, and waits for its end.

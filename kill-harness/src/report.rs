@@ -17,6 +17,8 @@ pub(crate) struct Deaths {
     pub(crate) kills: usize,
     /// Of these, while an accepted analysis had not ended.
     pub(crate) at_work: usize,
+    /// Deaths that were meant for a named place, by place.
+    pub(crate) meant: BTreeMap<&'static str, usize>,
     /// By place.
     pub(crate) named: BTreeMap<&'static str, usize>,
     /// Places that nobody came by in time: killed at that moment instead.
@@ -24,8 +26,10 @@ pub(crate) struct Deaths {
 }
 
 impl Deaths {
+    /// It has died.
     pub(crate) fn count(&mut self, world: &World, point: Option<&'static str>) {
-        world.look();
+        world.died();
+        world.moment("kill");
         self.kills += 1;
         self.at_work += usize::from(world.evidence.borrow().open() > 0);
         if let Some(point) = point {
@@ -59,6 +63,8 @@ impl fmt::Display for Report {
         }
         if !deaths.named.is_empty() {
             line("places", listed(&deaths.named))?;
+            let (there, meant): (usize, usize) = (deaths.named.values().sum(), deaths.meant.values().sum());
+            line("", format!("{there} deaths at their place, {meant} were meant"))?;
         }
         if !deaths.missed.is_empty() {
             line("not come by", deaths.missed.join(" "))?;

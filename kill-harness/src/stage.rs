@@ -10,6 +10,7 @@ use tokio::task::spawn_local;
 
 use crate::checker::{self, Findings, Tolerance};
 use crate::client;
+use crate::enough;
 use crate::options::{Common, Kills, Scenario, Some as Flags};
 use crate::orchestrator::Recipe;
 use crate::report::{Deaths, Report};
@@ -54,13 +55,8 @@ async fn play_kills(flags: Kills) -> Result<Report, String> {
     let mut deaths = Deaths::default();
     let played = kills::run(&stage.world, &stage.recipe, plan, &mut stage.rng, &mut deaths).await;
     let mut report = stage.judge("kills", played, Vec::new(), Tolerance::default()).await?;
-    if deaths.at_work * 10 < flags.kills * 8 {
-        let what = format!("{} of {} kills", deaths.at_work, flags.kills);
-        report.findings.violation("too few kills while work was under way", what);
-    }
-    let reached = if each == 0 { 0 } else { deaths.named.len() };
-    if each > 0 && reached < crate::schedule::POINTS.len() {
-        report.findings.violation("places that nobody came by", deaths.missed.join(" "));
+    if let Some((what, example)) = enough::too_few_at_their_place(&deaths.named, &deaths.meant) {
+        report.findings.violation(what, example);
     }
     report.deaths = deaths;
     Ok(report)
@@ -79,7 +75,7 @@ async fn play_lost_answers(flags: Flags) -> Result<Report, String> {
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(800)).await?;
     stage.hurry();
     let plan = outages::Plan { troubles: &outages::UNKNOWABLE, database_away: &[], with_kills: false };
-    stage.play_troubles("lost-answers", &plan, Tolerance { lost_answers: true, ..Tolerance::default() }).await
+    stage.play_troubles("lost-answers", &plan, Tolerance::default()).await
 }
 
 async fn play_pauses(flags: Flags) -> Result<Report, String> {
@@ -88,9 +84,7 @@ async fn play_pauses(flags: Flags) -> Result<Report, String> {
     let pauses: &[u64] = if flags.long { &[2, 8, 2, 60, 2] } else { &[2, 8, 2, 12] };
     let played = pauses::run(&stage.world, &stage.recipe, pauses, &mut stage.rng).await;
     let notes = vec![format!("stood still for {pauses:?} s")];
-    // an answer or an end that came while it stood still may have come too late
-    let tolerance = Tolerance { lost_answers: true, long_outages: true, ..Tolerance::default() };
-    stage.judge("pause", played, notes, tolerance).await
+    stage.judge("pause", played, notes, Tolerance::default()).await
 }
 
 async fn play_twice(flags: Flags) -> Result<Report, String> {
@@ -104,7 +98,7 @@ async fn play_drains(flags: Flags) -> Result<Report, String> {
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
     let (mut notes, times) = (Vec::new(), if flags.long { 40 } else { 10 });
     let played = drains::run(&stage.world, &stage.recipe, times, &mut stage.rng, &mut notes).await;
-    stage.judge("drain", played, notes, Tolerance { refusals: true, ..Tolerance::default() }).await
+    stage.judge("drain", played, notes, Tolerance { refusals: true }).await
 }
 
 async fn play_disk(flags: Flags) -> Result<Report, String> {
@@ -112,7 +106,7 @@ async fn play_disk(flags: Flags) -> Result<Report, String> {
     let stage = Stage::set(&flags.common, flags.analyses.unwrap_or(400)).await?;
     let (mut notes, mut deaths) = (Vec::new(), Deaths::default());
     let played = disk::run(&stage.world, &stage.recipe, &mut deaths, &mut notes).await;
-    let tolerance = Tolerance { refusals: true, ..Tolerance::default() };
+    let tolerance = Tolerance { refusals: true };
     let report = stage.judge("disk", played, notes, tolerance).await?;
     Ok(Report { deaths, ..report })
 }
@@ -177,9 +171,19 @@ impl Stage {
             Ok(_) => checker::check(&self.world, tolerance).await?,
             Err(_) => Findings::default(),
         };
-        match played {
-            Ok(life) => life.kill().await,
-            Err(why) => findings.violation("the orchestrator did not keep going", why),
+        let ended = match played {
+            Ok(mut life) => {
+                let too_little = self.world.moments.borrow().too_little();
+                for (what, example) in too_little.into_iter().chain(enough::too_few_ends(&findings.figures)) {
+                    findings.violation(what, example);
+                }
+                let is_alive = life.must_be_alive();
+                life.kill().await.and(is_alive)
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = ended {
+            findings.violation("the orchestrator did not keep going", why);
         }
         let failed = !findings.violations.is_empty();
         if let Some(place) = self.keep.clone().or_else(|| failed.then(|| failed_place(self.seed))) {

@@ -11,7 +11,8 @@ use test_peers::{MongoServer, S3Server, free_port};
 use tokio::time::{Instant, sleep};
 
 use crate::client::Submissions;
-use crate::evidence::Evidence;
+use crate::enough::Moments;
+use crate::evidence::{Evidence, Harm};
 use crate::orchestrator::Recipe;
 use crate::proxy::Proxy;
 use crate::workload::{self, Analysis};
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) analyses: Vec<Analysis>,
     pub(crate) evidence: RefCell<Evidence>,
     pub(crate) submissions: Submissions,
+    /// When something was done, and whether that met any work.
+    pub(crate) moments: RefCell<Moments>,
     pub(crate) dummies: Dummies,
     pub(crate) mongo: RefCell<Option<MongoServer>>,
     pub(crate) objects: S3Server,
@@ -69,6 +72,7 @@ impl World {
             evidence: RefCell::new(Evidence::new(&analyses)),
             analyses,
             submissions: Submissions::default(),
+            moments: RefCell::new(Moments::default()),
             dummies,
             mongo: RefCell::new(Some(mongo)),
             objects,
@@ -133,6 +137,20 @@ impl World {
             self.last_change.replace(Instant::now());
         }
         self.evidence.borrow_mut().read(entries, ends);
+    }
+
+    /// Something is about to be done, or was done just now, whatever was under way by then.
+    pub(crate) fn moment(&self, what: &'static str) {
+        self.look();
+        let is_at_work = self.evidence.borrow().open() > 0;
+        self.moments.borrow_mut().count(what, is_at_work);
+    }
+
+    /// The orchestrator's process has ended, and nobody hears what it was waiting for.
+    pub(crate) fn died(&self) {
+        self.look();
+        let now = self.evidence.borrow().now();
+        self.evidence.borrow_mut().harm(Harm::Death, now);
     }
 
     /// Analyses whose every run has ended.

@@ -10,8 +10,10 @@ pub(crate) struct Figures {
     pub(crate) failed_as_scripted: usize,
     /// Failed because nobody can know whether something happened: lost messages to Spark.
     pub(crate) outcome_unknown: usize,
-    /// Failed because a service was away for too long.
-    pub(crate) service_away: usize,
+    /// Messages to Spark that never arrived, because the process died when they were to be sent.
+    pub(crate) unsent: usize,
+    /// Failed because the process stood still for longer than jobs wait.
+    pub(crate) stood_still: usize,
     /// Runs beyond the first: the first had ended before the client sent the analysis again.
     pub(crate) further_runs: usize,
     pub(crate) jobs_started: usize,
@@ -43,7 +45,7 @@ impl Figures {
         let by_service = if by_service.is_empty() { String::new() } else { format!(" ({})", by_service.join(", ")) };
         let mut ends = format!("{} completed, {} failed as scripted", self.completed, self.failed_as_scripted);
         for (count, what) in
-            [(self.outcome_unknown, "with an unknown outcome"), (self.service_away, "for a service that was away")]
+            [(self.outcome_unknown, "with an unknown outcome"), (self.stood_still, "after a standstill")]
         {
             if count > 0 {
                 ends.push_str(&format!(", {count} failed {what}"));

@@ -6,8 +6,12 @@ mod figures;
 mod notices;
 mod objects;
 mod owning_up;
+mod proofs;
+mod reasons;
 mod records;
 mod starts;
+#[cfg(test)]
+mod tests;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -16,17 +20,13 @@ pub(crate) use figures::Figures;
 pub(crate) use owning_up::watch;
 pub(crate) use records::deploy;
 
-use crate::evidence::Seen;
+use crate::evidence::{Evidence, Seen};
 use crate::workload::Analysis;
 use crate::world::World;
 
 /// What a scenario makes unavoidable.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tolerance {
-    /// Answers to starts were lost while the orchestrator lived: services that cannot be asked leave an unknown outcome.
-    pub(crate) lost_answers: bool,
-    /// A service was away for longer than jobs wait.
-    pub(crate) long_outages: bool,
     /// Submissions were put off, which the web application is told as well.
     pub(crate) refusals: bool,
 }
@@ -50,6 +50,8 @@ pub(crate) struct Case<'a> {
     pub(crate) index: usize,
     pub(crate) analysis: &'a Analysis,
     pub(crate) seen: &'a Seen,
+    /// All that was seen.
+    pub(crate) evidence: &'a Evidence,
     /// Runs that there are.
     pub(crate) runs: u32,
 }
@@ -72,7 +74,7 @@ impl Case<'_> {
 pub(crate) async fn check(world: &World, tolerance: Tolerance) -> Result<Findings, String> {
     let mut findings = Findings::default();
     // no borrow may be held while stores are asked and the ledger is read
-    let evidence = world.evidence.replace(crate::evidence::Evidence::new(&[]));
+    let evidence = world.evidence.replace(Evidence::new(&[]));
     for what in &evidence.foreign {
         findings.violation("seen and never asked for", what);
     }
@@ -83,8 +85,8 @@ pub(crate) async fn check(world: &World, tolerance: Tolerance) -> Result<Finding
     let objects = objects::read(world).await?;
     for (index, analysis) in world.analyses.iter().enumerate() {
         let seen = &evidence.seen[index];
-        let case = Case { index, analysis, seen, runs: seen.runs() };
-        verdicts::check(&case, &evidence, tolerance, &mut findings);
+        let case = Case { index, analysis, seen, evidence: &evidence, runs: seen.runs() };
+        verdicts::check(&case, &mut findings);
         starts::check(&case, &mut findings);
         notices::check(&case, tolerance, &mut findings);
         records::check(&case, &documents, &mut findings);
@@ -92,6 +94,7 @@ pub(crate) async fn check(world: &World, tolerance: Tolerance) -> Result<Finding
         owning_up::check(&case, &mut findings);
     }
     records::check_foreign(world, &documents, &mut findings);
+    verdicts::check_sum(evidence.deaths(), &mut findings);
     findings.figures.entries = evidence.entries;
     world.evidence.replace(evidence);
     Ok(findings)

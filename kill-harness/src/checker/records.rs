@@ -7,7 +7,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ClientOptions, IndexOptions, ServerAddress};
 use mongodb::{Client, IndexModel};
 
-use super::{Case, Findings};
+use super::{Case, Findings, proofs, reasons};
 use crate::contract::{self, About};
 use crate::workload::{Analysis, Kind};
 use crate::world::World;
@@ -87,6 +87,8 @@ async fn all(client: &Client, database: &str, collection: &str) -> Result<Vec<Do
 /// A document that there may be.
 struct Expected<'a> {
     run: u32,
+    /// Index of its job; `None` for the metadata.
+    job: Option<usize>,
     kind: Option<Kind>,
     text: &'a str,
     path: Option<String>,
@@ -124,15 +126,15 @@ pub(super) fn check(case: &Case<'_>, documents: &Documents, findings: &mut Findi
 
 fn add_possible<'a>(analysis: &'a Analysis, run: u32, possible: &mut BTreeMap<[u8; 12], Expected<'a>>) {
     let (tenant, key) = (analysis.tenant(), analysis.key());
-    for job in &analysis.jobs {
+    for (index, job) in analysis.jobs.iter().enumerate() {
         if let Some(text) = contract::directory_kind(job.kind) {
             let id = contract::document_id(&tenant, &key, run, About::Step(&job.step.to_lowercase()));
             let path = analysis.directory(job).map(|directory| format!("{tenant}/{directory}"));
-            possible.insert(id, Expected { run, kind: Some(job.kind), text, path });
+            possible.insert(id, Expected { run, job: Some(index), kind: Some(job.kind), text, path });
         }
     }
     let id = contract::document_id(&tenant, &key, run, About::Metadata);
-    possible.insert(id, Expected { run, kind: None, text: "metadata", path: None });
+    possible.insert(id, Expected { run, job: None, kind: None, text: "metadata", path: None });
 }
 
 fn check_content(case: &Case<'_>, expected: &Expected<'_>, document: &Document, findings: &mut Findings) {
@@ -147,7 +149,8 @@ fn check_content(case: &Case<'_>, expected: &Expected<'_>, document: &Document, 
     }
 }
 
-/// A record goes out before its notice: what was told has a document, and what has none was not told.
+/// What must have succeeded has its document. A record goes out before its notice: what was told has a document, and what
+/// has none was not told.
 fn check_run(
     case: &Case<'_>,
     run: u32,
@@ -158,8 +161,11 @@ fn check_run(
     let Some(notices) = case.seen.notices.get(&run) else { return };
     let completed = contract::completed(&case.analysis.key());
     let is_complete = notices.values().any(|told| told.text == completed);
+    let has_ended = notices.values().any(|told| told.text == contract::failed(&case.analysis.key()));
+    let succeeded = if is_complete || has_ended { proofs::succeeded(case, run) } else { BTreeSet::new() };
     for (id, expected) in possible.iter().filter(|(_, expected)| expected.run == run) {
-        if is_complete && !there.contains(id) {
+        let must_be_there = expected.job.map_or(is_complete, |job| succeeded.contains(&job));
+        if must_be_there && !there.contains(id) {
             findings.figures.missing_documents += 1;
             findings.violation("a document missing", format!("{} run {run}: {}", case.name(), expected.text));
         }
@@ -179,7 +185,6 @@ fn check_run(
         let counts = kinds.entry(expected.text).or_insert((0, told));
         counts.0 += usize::from(there.contains(id));
     }
-    let has_ended = notices.values().any(|told| told.text == contract::failed(&case.analysis.key()));
     for (kind, (documents, told)) in kinds {
         if documents < told {
             findings.figures.missing_documents += told - documents;
@@ -225,10 +230,14 @@ fn check_entry(case: &Case<'_>, documents: &Documents, findings: &mut Findings) 
     }
 }
 
-/// The parameters of a Spark job: one document each, whatever happened.
+/// The parameters of a Spark job: one document each, whatever happened, written before its message.
 fn check_parameters(case: &Case<'_>, documents: &Documents, findings: &mut Findings) {
-    for job in &case.analysis.jobs {
+    for (index, job) in case.analysis.jobs.iter().enumerate() {
         let count = documents.parameters.get(&job.id).copied().unwrap_or(0);
+        if count == 0 && reasons::messages_to_spark(case, index) > 0 {
+            findings.figures.missing_documents += 1;
+            findings.violation("a Spark job without its parameters", format!("{}: {}", case.name(), job.id));
+        }
         if count > 1 {
             findings.figures.duplicate_documents += count - 1;
             findings.violation("parameters of a Spark job twice", format!("{}: {}", case.name(), job.id));

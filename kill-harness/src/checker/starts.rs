@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dummy_services::Kind as Service;
 
-use super::{Case, Findings};
+use super::{Case, Findings, proofs};
 use crate::contract;
 use crate::evidence::Start;
 use crate::workload::Kind;
@@ -73,21 +73,31 @@ fn too_early(case: &Case<'_>, start: &Start, run: u32) -> Option<usize> {
 
 /// Whether somebody outside could have known before `seq` that a job had gone well.
 fn is_done_before(case: &Case<'_>, job: usize, run: u32, seq: u64) -> bool {
+    done_at(case, job, run).is_some_and(|at| at <= seq)
+}
+
+/// The moment from which on all inputs of a job were there; `None` if that never was.
+pub(super) fn ready_at(case: &Case<'_>, job: usize, run: u32) -> Option<u64> {
+    let inputs = case.analysis.jobs[job].from.iter();
+    inputs.map(|input| done_at(case, *input, run)).try_fold(0, |latest, at| Some(latest.max(at?)))
+}
+
+/// The moment from which on somebody outside could know that a job had gone well.
+fn done_at(case: &Case<'_>, job: usize, run: u32) -> Option<u64> {
     let service = match case.analysis.jobs[job].kind {
-        Kind::Dataset => return true,
+        Kind::Dataset => return Some(0),
         // what calls nobody is done when its own input is
-        Kind::Visualization | Kind::DataSink => {
-            return case.analysis.jobs[job].from.iter().all(|input| is_done_before(case, *input, run, seq));
-        }
+        Kind::Visualization | Kind::DataSink => return ready_at(case, job, run),
         Kind::Cleaning => Service::Cleaning,
         Kind::Join => Service::Join,
         Kind::Function => Service::Function,
         Kind::Classification { .. } => Service::Spark,
     };
-    case.seen.ends.iter().any(|end| {
+    let ends = case.seen.ends.iter().filter(|end| {
         let of_this_run = end.which.is_none_or(|which| which.run == run);
-        end.job == job && end.service == service && of_this_run && end.well && end.seq <= seq
-    })
+        end.job == job && end.service == service && of_this_run && end.well
+    });
+    ends.map(|end| end.seq).min()
 }
 
 fn is_after_the_end(case: &Case<'_>, start: &Start, run: u32) -> bool {
@@ -96,14 +106,12 @@ fn is_after_the_end(case: &Case<'_>, start: &Start, run: u32) -> bool {
     notices.is_some_and(|notices| notices.values().any(|told| last.contains(&told.text) && told.seq < start.seq))
 }
 
-/// A run that completed has done everything, but for a sink that nobody can ask.
+/// What must have succeeded was started, but for a sink that nobody can ask: in a run that completed everything, in one
+/// that went on after a failure every branch without one.
 fn check_that_all_ran(case: &Case<'_>, findings: &mut Findings) {
-    let completed = contract::completed(&case.analysis.key());
-    for (run, notices) in &case.seen.notices {
-        if !notices.values().any(|told| told.text == completed) {
-            continue;
-        }
-        for (index, job) in case.analysis.jobs.iter().enumerate() {
+    for run in case.seen.notices.keys() {
+        for index in proofs::succeeded(case, *run) {
+            let job = &case.analysis.jobs[index];
             let started = |service: Service| {
                 case.seen.starts.iter().any(|start| {
                     let of_this_run = start.which.is_none_or(|which| which.run == *run);
@@ -124,7 +132,7 @@ fn check_that_all_ran(case: &Case<'_>, findings: &mut Findings) {
                 }
             };
             if missing {
-                findings.violation("completed without having started a job", case.job_name(index));
+                findings.violation("a job that had to run was not started", case.job_name(index));
             }
         }
     }

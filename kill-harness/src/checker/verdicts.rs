@@ -2,17 +2,13 @@
 
 use dummy_services::Kind as Service;
 
-use super::{Case, Findings, Tolerance};
+use super::reasons::{self, Cause};
+use super::{Case, Findings};
 use crate::contract;
-use crate::evidence::{Evidence, Notices};
-use crate::workload::{Kind, SCRIPTED};
+use crate::evidence::Notices;
 
-/// What a notice says of a job whose outcome nobody can know.
-const UNKNOWN: &str = "The outcome of the ";
-/// The wait for the evidence of a Spark job ends with its time limit, on a busy machine in these words.
-const TOO_LATE: &str = "The classification job did not finish in time";
-/// What a notice says of a service that was away.
-const AWAY: [&str; 3] = ["service cannot be reached", "did not finish in time", "could not use the store"];
+/// Messages to Spark that one death can leave unsent: those whose intents were in its last transactions.
+const UNSENT_PER_DEATH: usize = 2;
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,7 +17,7 @@ enum End {
     Failed,
 }
 
-pub(super) fn check(case: &Case<'_>, evidence: &Evidence, tolerance: Tolerance, findings: &mut Findings) {
+pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     if let Some(answer) = &case.seen.refused {
         return findings.violation("refused although it can run", format!("{}: {answer}", case.name()));
     }
@@ -36,8 +32,8 @@ pub(super) fn check(case: &Case<'_>, evidence: &Evidence, tolerance: Tolerance, 
         findings.violation("more runs than submissions", format!("{}: {} of {most}", case.name(), case.runs));
     }
     for run in 1..=case.runs {
-        if evidence.has_ended(case.index, run) {
-            judge_end(case, run, tolerance, findings);
+        if case.evidence.has_ended(case.index, run) {
+            judge_end(case, run, findings);
         } else if case.seen.is_unseen() {
             findings.figures.lost += 1;
             findings.violation("lost: accepted and never seen again", case.name());
@@ -50,12 +46,12 @@ pub(super) fn check(case: &Case<'_>, evidence: &Evidence, tolerance: Tolerance, 
     }
 }
 
-fn judge_end(case: &Case<'_>, run: u32, tolerance: Tolerance, findings: &mut Findings) {
+fn judge_end(case: &Case<'_>, run: u32, findings: &mut Findings) {
     let Some(notices) = case.seen.notices.get(&run) else { return };
     match (end_of(case, notices), case.analysis.fails()) {
         (End::Completed, false) => findings.figures.completed += 1,
         (End::Completed, true) => findings.violation("completed although a job failed", case.name()),
-        (End::Failed, _) => judge_failure(case, run, notices, tolerance, findings),
+        (End::Failed, _) => judge_failure(case, run, findings),
     }
 }
 
@@ -64,49 +60,32 @@ fn end_of(case: &Case<'_>, notices: &Notices) -> End {
     if notices.values().any(|told| told.text == completed) { End::Completed } else { End::Failed }
 }
 
-/// A failure needs a reason that can be seen from outside.
-fn judge_failure(case: &Case<'_>, run: u32, notices: &Notices, tolerance: Tolerance, findings: &mut Findings) {
-    let last = contract::failed(&case.analysis.key());
-    let reasons: Vec<&str> = notices
-        .values()
-        .map(|told| told.text.as_str())
-        .filter(|text| text.starts_with("error: ") && *text != last)
-        .collect();
-    let has = |words: &str| reasons.iter().any(|reason| reason.contains(words));
-    // Spark says nothing of its own: what it was scripted to fail is seen by the evidence that is missing
-    let scripted = has(SCRIPTED) || has("Spark answered but left no _SUCCESS");
-    if scripted && case.analysis.fails() {
-        findings.figures.failed_as_scripted += 1;
-    } else if (has(UNKNOWN) || has(TOO_LATE)) && (spark_got_nothing(case) || spark_was_to_fail(case))
-        || has(UNKNOWN) && tolerance.lost_answers && cannot_be_asked(&reasons)
-    {
-        findings.figures.outcome_unknown += 1;
-    } else if AWAY.iter().any(|words| has(words)) && tolerance.long_outages {
-        findings.figures.service_away += 1;
-    } else {
+/// A failure needs reasons that can be seen from outside, each of a job that it can be true of.
+fn judge_failure(case: &Case<'_>, run: u32, findings: &mut Findings) {
+    let reasons = reasons::of_run(case, run);
+    let said: Vec<&str> = reasons.iter().map(|reason| reason.text).collect();
+    let causes = reasons::causes(reasons).filter(|causes| !causes.is_empty());
+    let Some(causes) = causes else {
         let spark = case.seen.starts.iter().filter(|start| start.service == Service::Spark).count();
-        let what = format!("{} run {run}: {reasons:?}; {spark} messages to Spark", case.name());
-        findings.violation("failed without a reason", what);
+        let what = format!("{} run {run}: {said:?}; {spark} messages to Spark", case.name());
+        return findings.violation("failed without a reason", what);
+    };
+    let figures = &mut findings.figures;
+    figures.unsent += causes.iter().filter(|cause| **cause == Cause::Unsent).count();
+    if causes.contains(&Cause::Scripted) {
+        figures.failed_as_scripted += 1;
+    } else if causes.contains(&Cause::StoodStill) {
+        figures.stood_still += 1;
+    } else {
+        figures.outcome_unknown += 1;
     }
 }
 
-/// The services that keep no account of what they were asked for.
-fn cannot_be_asked(reasons: &[&str]) -> bool {
-    let kinds = ["function", "classification"];
-    reasons.iter().any(|reason| kinds.iter().any(|kind| reason.contains(&format!("{UNKNOWN}{kind} job"))))
-}
-
-/// Whether a message to Spark never arrived: it was to be sent when the orchestrator died, and cannot be sent again.
-fn spark_got_nothing(case: &Case<'_>) -> bool {
-    let runs = case.runs as usize;
-    let got = |job: usize| {
-        case.seen.starts.iter().filter(|start| start.job == job && start.service == Service::Spark).count()
-    };
-    let jobs = case.analysis.jobs.iter().enumerate();
-    jobs.filter(|(_, job)| matches!(job.kind, Kind::Classification { .. })).any(|(index, _)| got(index) < runs)
-}
-
-/// A Spark job that is scripted to leave no evidence, and whose reply was lost with the orchestrator.
-fn spark_was_to_fail(case: &Case<'_>) -> bool {
-    case.analysis.jobs.iter().any(|job| job.fails && matches!(job.kind, Kind::Classification { .. }))
+/// A death leaves few messages to Spark in between: more that never arrived were not sent for another reason.
+pub(super) fn check_sum(deaths: usize, findings: &mut Findings) {
+    let (unsent, most) = (findings.figures.unsent, deaths * UNSENT_PER_DEATH);
+    if unsent > most {
+        let what = format!("{unsent}, with {deaths} deaths at most {most}");
+        findings.violation("more messages to Spark never arrived than deaths account for", what);
+    }
 }

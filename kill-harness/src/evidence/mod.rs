@@ -41,6 +41,17 @@ pub(crate) struct Told {
     pub(crate) times: u32,
 }
 
+/// What was done that can cost the orchestrator its knowledge of what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// Its process died.
+    Death,
+    /// Requests to a service, or their answers, were cut off.
+    CutOff(Service),
+    /// Its process stood still.
+    Standstill,
+}
+
 /// The notices of one run by their number.
 pub(crate) type Notices = BTreeMap<u32, Told>;
 
@@ -100,6 +111,10 @@ pub(crate) struct Evidence {
     pub(crate) unsure: BTreeSet<(usize, u32)>,
     /// Entries read so far.
     pub(crate) entries: u64,
+    /// Number of the next ledger entry.
+    now: u64,
+    /// What was done, from which ledger entry to which.
+    harms: Vec<(Harm, u64, u64)>,
     analyses: Vec<Known>,
     by_analysis: HashMap<String, usize>,
     by_job: HashMap<String, (usize, usize)>,
@@ -139,6 +154,8 @@ impl Evidence {
             wedged: Vec::new(),
             unsure: BTreeSet::new(),
             entries: 0,
+            now: 0,
+            harms: Vec::new(),
             analyses: analyses.iter().map(known).collect(),
             by_analysis: analyses.iter().enumerate().map(|(index, analysis)| (analysis.key(), index)).collect(),
             by_job,
@@ -170,6 +187,31 @@ impl Evidence {
         if *known >= seen.repeated(run) {
             self.unsure.remove(&(analysis, run));
         }
+    }
+
+    /// Number of the next ledger entry: now, in the ledger's time.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Notes what was done from a moment until now.
+    pub(crate) fn harm(&mut self, harm: Harm, since: u64) {
+        self.harm_between(harm, since, self.now);
+    }
+
+    /// Notes what was done between two moments.
+    pub(crate) fn harm_between(&mut self, harm: Harm, since: u64, until: u64) {
+        self.harms.push((harm, since, until));
+    }
+
+    /// Whether something was done at any moment between two.
+    pub(crate) fn was_harmed(&self, harm: Harm, from: u64, to: u64) -> bool {
+        self.harms.iter().any(|(what, since, until)| *what == harm && *since <= to && *until >= from)
+    }
+
+    /// How often the process died.
+    pub(crate) fn deaths(&self) -> usize {
+        self.harms.iter().filter(|(what, ..)| *what == Harm::Death).count()
     }
 
     /// Accepted analyses of which a run has not ended.

@@ -14,6 +14,7 @@ impl Evidence {
     pub(crate) fn read(&mut self, entries: Vec<LedgerEntry>, ends: Vec<End>) {
         self.entries += entries.len() as u64;
         for entry in entries {
+            self.now = entry.seq + 1;
             self.read_entry(&entry);
         }
         for end in ends {

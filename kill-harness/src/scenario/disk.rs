@@ -50,7 +50,7 @@ pub(crate) async fn run(
 ) -> Result<Life, String> {
     std::fs::create_dir_all(&recipe.data).map_err(|error| error.to_string())?;
     mount(&recipe.data, "size=1m")?;
-    let mut life = Life::start(recipe, &[]).await?;
+    let mut life = Life::start(recipe).await?;
     for size in ["size=2m", "size=128m"] {
         let accepted = wait_until_full(world, &mut life).await?;
         let (put_off, open) = (world.submissions.put_off.get(), world.evidence.borrow().open());
@@ -63,16 +63,16 @@ pub(crate) async fn run(
             return Err("nothing was refused while the disk was full".to_owned());
         }
         // what is not on the disk by now must not have been promised
+        life.kill().await?;
         deaths.count(world, None);
-        life.kill().await;
-        let on_full_disk = Life::start(recipe, &[]).await?;
+        let on_full_disk = Life::start(recipe).await?;
         sleep(Duration::from_secs(1)).await;
+        on_full_disk.kill().await?;
         deaths.count(world, None);
-        on_full_disk.kill().await;
         mount(&recipe.data, &format!("remount,{size}"))?;
-        life = Life::start(recipe, &[]).await?;
+        life = Life::start(recipe).await?;
     }
-    heal(world, &life).await;
+    heal(world, &mut life).await?;
     Ok(life)
 }
 

@@ -40,6 +40,11 @@ pub(crate) async fn run(
     deaths: &mut Deaths,
 ) -> Result<Life, String> {
     let mut blows = VecDeque::from(schedule::schedule(rng, plan.kills, plan.each));
+    for blow in &blows {
+        if let Blow::At { point, .. } = blow {
+            *deaths.meant.entry(point).or_default() += 1;
+        }
+    }
     let mut again = AGAIN;
     while let Some(blow) = blows.pop_front() {
         let left = world.analyses.len().saturating_sub(world.over());
@@ -53,8 +58,8 @@ pub(crate) async fn run(
             progress(world, deaths);
         }
     }
-    let life = Life::start(recipe, &[]).await?;
-    heal(world, &life).await;
+    let mut life = Life::start(recipe).await?;
+    heal(world, &mut life).await?;
     Ok(life)
 }
 
@@ -73,17 +78,17 @@ async fn strike(
             let open = world.evidence.borrow().open();
             let most = if point == RECOVERY { open.min(20) as f64 } else { (0.5 * rate * pace).min(LATEST) };
             let passage = 1 + rng.u32(0..(most as u32).max(1));
-            let mut life = Life::launch(recipe, &[("KILL_AT".to_owned(), format!("{point}:{passage}"))])?;
-            let reached = dies_by_itself(world, &mut life, over + (3.0 * pace) as usize + 5).await?;
+            let mut life = Life::launch_with(recipe, Some(format!("{point}:{passage}")))?;
+            wait_for_end(world, &mut life, over + (3.0 * pace) as usize + 5).await;
+            let reached = life.kill().await?;
             deaths.count(world, reached.then_some(point));
             if !reached {
                 deaths.missed.push(format!("{point}:{passage}"));
             }
-            life.kill().await;
             return Ok(reached);
         }
         Blow::Anytime => {
-            let mut life = Life::start(recipe, &[]).await?;
+            let mut life = Life::start(recipe).await?;
             let enough = over + rng.usize(0..(2.0 * pace) as usize + 1);
             let since = Instant::now();
             while world.over() < enough && since.elapsed() < PATIENCE {
@@ -91,31 +96,26 @@ async fn strike(
             }
             sleep(Duration::from_millis(rng.u64(0..150))).await;
             life.must_be_alive()?;
+            life.kill().await?;
             deaths.count(world, None);
-            life.kill().await;
         }
         Blow::SoonAfterStart => {
-            let mut life = Life::launch(recipe, &[])?;
+            let mut life = Life::launch(recipe)?;
             sleep(Duration::from_millis(rng.u64(0..500))).await;
             life.must_be_alive()?;
+            life.kill().await?;
             deaths.count(world, None);
-            life.kill().await;
         }
     }
     Ok(true)
 }
 
-/// Waits for the death that was ordered; false when nobody comes by that place.
-async fn dies_by_itself(world: &World, life: &mut Life, enough: usize) -> Result<bool, String> {
+/// Waits for the death that was ordered, or until nobody comes by that place any more.
+async fn wait_for_end(world: &World, life: &mut Life, enough: usize) {
     let since = Instant::now();
-    loop {
-        if let Some(how) = life.ended() {
-            return if Life::was_aborted(how) { Ok(true) } else { Err(format!("the orchestrator ended with {how}")) };
-        }
-        // with every analysis over, nobody comes by any more
-        if since.elapsed() > PATIENCE || world.over() >= enough.min(world.analyses.len()) {
-            return Ok(false);
-        }
+    // with every analysis over, nobody comes by any more
+    let goes_on = || since.elapsed() <= PATIENCE && world.over() < enough.min(world.analyses.len());
+    while life.ended().is_none() && goes_on() {
         sleep(Duration::from_millis(5)).await;
     }
 }

@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use dummy_services::Kind as Service;
 use fastrand::Rng;
 use test_peers::MongoServer;
+use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use super::{Life, heal};
+use crate::evidence::Harm;
 use crate::orchestrator::Recipe;
 use crate::proxy::{Fault, Proxy};
 use crate::report::Deaths;
@@ -15,6 +18,9 @@ use crate::world::{Roads, World};
 
 /// Between two faults.
 const HEALING: Duration = Duration::from_secs(3);
+
+/// Pieces in which the work of a trouble is sent.
+const PIECES: usize = 8;
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy)]
@@ -25,6 +31,8 @@ pub(crate) struct Trouble {
     pub(crate) road: fn(&Roads) -> &Proxy,
     pub(crate) fault: Fault,
     pub(crate) seconds: u64,
+    /// The service of which nobody can know afterwards what it got.
+    pub(crate) cuts_off: Option<Service>,
 }
 
 /// Troubles that must cost nobody anything: everything is waited for or asked about.
@@ -46,20 +54,30 @@ pub(crate) const HARMLESS: [Trouble; 13] = [
 
 /// Troubles after which nobody can know what happened, at services that cannot be asked.
 pub(crate) const UNKNOWABLE: [Trouble; 10] = [
-    trouble("function service's answers lost", |roads| &roads.function, Fault::LoseAnswers, 5),
-    trouble("function service cut in the request", |roads| &roads.function, Fault::CutAfter(40), 4),
+    cut_off("function service's answers lost", |roads| &roads.function, Fault::LoseAnswers, 5, Service::Function),
+    cut_off("function service cut in the request", |roads| &roads.function, Fault::CutAfter(40), 4, Service::Function),
     trouble("AutoML's answers lost", |roads| &roads.automl, Fault::LoseAnswers, 5),
-    trouble("Spark's replies lost", |roads| &roads.spark, Fault::LoseAnswers, 5),
-    trouble("Spark cut in the header", |roads| &roads.spark, Fault::CutAfter(20), 4),
-    trouble("Spark cut in the message", |roads| &roads.spark, Fault::CutAfter(100), 4),
-    trouble("Spark half-closes", |roads| &roads.spark, Fault::HalfClose, 4),
-    trouble("Spark's replies in pieces", |roads| &roads.spark, Fault::Trickle, 4),
-    trouble("Spark replies garbage", |roads| &roads.spark, Fault::Garbage, 4),
-    trouble("Spark replies too much", |roads| &roads.spark, Fault::Flood, 4),
+    cut_off("Spark's replies lost", |roads| &roads.spark, Fault::LoseAnswers, 5, Service::Spark),
+    cut_off("Spark cut in the header", |roads| &roads.spark, Fault::CutAfter(20), 4, Service::Spark),
+    cut_off("Spark cut in the message", |roads| &roads.spark, Fault::CutAfter(100), 4, Service::Spark),
+    cut_off("Spark half-closes", |roads| &roads.spark, Fault::HalfClose, 4, Service::Spark),
+    cut_off("Spark's replies in pieces", |roads| &roads.spark, Fault::Trickle, 4, Service::Spark),
+    cut_off("Spark replies garbage", |roads| &roads.spark, Fault::Garbage, 4, Service::Spark),
+    cut_off("Spark replies too much", |roads| &roads.spark, Fault::Flood, 4, Service::Spark),
 ];
 
 const fn trouble(name: &'static str, road: fn(&Roads) -> &Proxy, fault: Fault, seconds: u64) -> Trouble {
-    Trouble { name, road, fault, seconds }
+    Trouble { name, road, fault, seconds, cuts_off: None }
+}
+
+const fn cut_off(
+    name: &'static str,
+    road: fn(&Roads) -> &Proxy,
+    fault: Fault,
+    seconds: u64,
+    service: Service,
+) -> Trouble {
+    Trouble { cuts_off: Some(service), ..trouble(name, road, fault, seconds) }
 }
 
 /// Troubles one after the other; in the midst of some the orchestrator is killed as well.
@@ -79,28 +97,61 @@ pub(crate) async fn run(
     deaths: &mut Deaths,
     notes: &mut Vec<String>,
 ) -> Result<Life, String> {
-    let mut life = Life::start(recipe, &[]).await?;
+    let shares = Shares { world, all: plan.database_away.len() + plan.troubles.len() };
+    world.submissions.send_at_most(world, 0);
+    let mut life = Life::start(recipe).await?;
     sleep(HEALING).await;
-    for away in plan.database_away {
+    for (number, away) in plan.database_away.iter().enumerate() {
+        shares.send(number, *away);
         life = lose_the_database(world, recipe, life, *away, rng, deaths, notes).await?;
     }
     for (number, trouble) in plan.troubles.iter().enumerate() {
         let road = (trouble.road)(&world.roads);
-        let before = road.disturbed();
+        let (before, since) = (road.disturbed(), world.evidence.borrow().now());
         road.set(trouble.fault);
         let time = Duration::from_secs(trouble.seconds);
+        shares.send(plan.database_away.len() + number, time);
         if plan.with_kills && number % 2 == 1 {
             life = die_in_the_midst(world, recipe, life, time, rng, deaths).await?;
         } else {
             sleep(time).await;
         }
         road.set(Fault::None);
-        notes.push(format!("{}: {} s, {} connections", trouble.name, trouble.seconds, road.disturbed() - before));
+        world.moment("trouble");
+        if let Some(service) = trouble.cuts_off {
+            world.evidence.borrow_mut().harm(Harm::CutOff(service), since);
+        }
+        let met = road.disturbed() - before;
+        notes.push(format!("{}: {} s, {met} connections", trouble.name, trouble.seconds));
+        // who finds nobody listening is not counted
+        if met == 0 && !matches!(trouble.fault, Fault::Refuse | Fault::Down) {
+            world.moments.borrow_mut().met_nobody(trouble.name);
+        }
         sleep(HEALING).await;
         life.must_be_alive()?;
     }
-    heal(world, &life).await;
+    heal(world, &mut life).await?;
     Ok(life)
+}
+
+/// The analyses in equal shares, one for each trouble and sent while it lasts: it finds work in every state.
+struct Shares<'a> {
+    world: &'a Rc<World>,
+    all: usize,
+}
+
+impl Shares<'_> {
+    /// Begins to send the share with this number, from 0.
+    fn send(&self, number: usize, time: Duration) {
+        let (world, all) = (Rc::clone(self.world), self.all * PIECES);
+        spawn_local(async move {
+            for piece in 1..=PIECES {
+                let count = world.analyses.len() * (number * PIECES + piece) / all;
+                world.submissions.send_at_most(&world, count);
+                sleep(time / PIECES as u32).await;
+            }
+        });
+    }
 }
 
 async fn die_in_the_midst(
@@ -113,9 +164,9 @@ async fn die_in_the_midst(
 ) -> Result<Life, String> {
     let first = time.mul_f64(0.2 + 0.6 * rng.f64());
     sleep(first).await;
+    life.kill().await?;
     deaths.count(world, None);
-    life.kill().await;
-    let next = Life::start(recipe, &[]).await?;
+    let next = Life::start(recipe).await?;
     sleep(time.saturating_sub(first)).await;
     Ok(next)
 }
@@ -139,7 +190,11 @@ async fn lose_the_database(
     } else {
         sleep(away).await;
     }
+    world.moment("trouble");
     let meanwhile = starts(world) - before;
+    if meanwhile == 0 {
+        world.moments.borrow_mut().met_nobody("database killed");
+    }
     let port = world.mongo_port;
     let server = tokio::task::spawn_blocking(move || MongoServer::start(&folder, port)).await;
     world.mongo.replace(Some(server.map_err(|error| error.to_string())?));

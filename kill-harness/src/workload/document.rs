@@ -65,7 +65,8 @@ impl Analysis {
     }
 }
 
-fn title(kind: Kind) -> &'static str {
+/// What its job is called in the playbook and in notices.
+pub(crate) fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::Dataset => "dataset",
         Kind::Cleaning => "cleaning",

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use dummy_services::{Behaviour, Fault, Script};
 use fastrand::Rng;
 
+pub(crate) use document::title;
+
 use crate::contract::{self, StartOf};
 
 /// What a scripted failure says.
@@ -185,6 +187,22 @@ pub(crate) fn script(analyses: &[Analysis]) -> Script {
         }
     }
     Script { jobs, ..Script::default() }
+}
+
+/// An analysis of these jobs, each with its inputs.
+#[cfg(test)]
+pub(crate) fn analysis_of(jobs: &[(Kind, &[usize])]) -> Analysis {
+    let job = |(index, (kind, from)): (usize, &(Kind, &[usize]))| Job {
+        step: (index + 1).to_string(),
+        id: format!("17{index}"),
+        kind: *kind,
+        from: from.to_vec(),
+        fails: false,
+        latency_ms: 0,
+        progress_answers: 0,
+    };
+    let jobs = jobs.iter().enumerate().map(job).collect();
+    Analysis { id: "AF1".to_owned(), organization: "Metis", jobs, goes_on: false, max_parallel: None }
 }
 
 #[cfg(test)]
