@@ -187,9 +187,11 @@ impl AnalysisSupervisor {
 
     fn on_finished(&mut self, run_id: i64, ctx: &mut Context<Self>) {
         let Some(ended) = self.runs.remove(&run_id) else { return };
+        let most = self.limits.running_per_tenant;
         let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
             runs.running -= 1;
-            runs.queued.pop_front()
+            // some may have begun beyond the limit
+            if runs.running < most { runs.queued.pop_front() } else { None }
         });
         self.count_out(&ended.tenant);
         let granted = self.gate.forget(run_id);
