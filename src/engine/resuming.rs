@@ -102,9 +102,9 @@ impl AnalysisSupervisor {
         } else {
             self.begin(ready, ctx);
         }
-        for verb in asked {
+        for (verb, seq) in asked {
             // it may have been read back before it was asked; one that is over has nothing to steer
-            if let Err(error) = self.steer(run_id, verb, ctx) {
+            if let Err(error) = self.steer(run_id, verb, seq, ctx) {
                 log::debug!("run={run_id}: {error}");
             }
         }

@@ -84,8 +84,9 @@ pub struct AnalysisSupervisor {
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
     pub(super) open: usize,
-    /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then.
-    pub(super) awaited: HashMap<i64, Vec<Verb>>,
+    /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then
+    /// and its place in the journal.
+    pub(super) awaited: HashMap<i64, Vec<(Verb, u64)>>,
     retries: Rc<RefCell<RetryBudget>>,
     /// Nobody is let in any more: the process is about to stop.
     draining: bool,
