@@ -81,6 +81,8 @@ pub struct GraphActor {
     pub(super) deadline: Option<Deadline>,
     /// What the run ends as if it is stopped from outside its jobs.
     pub(super) stops_as: RunOutcome,
+    /// Place in the journal of the last pause or resume that has had its effect.
+    pub(super) steered: u64,
     pub(super) finished: bool,
     pub(super) sweep: Duration,
     pub(super) looks: Looks,
@@ -100,6 +102,7 @@ impl GraphActor {
             context: None,
             for_nodes: Some(ForNodes { runner, gate, retries }),
             wiring: None,
+            steered: before.upto,
             before: Rc::new(before),
             before_at,
             outbox: Some(outbox),

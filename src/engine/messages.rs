@@ -187,6 +187,8 @@ pub struct IsWired;
 pub struct SteerRun {
     /// What was asked.
     pub verb: Verb,
+    /// Its place in the journal: what one commit has made durable may come in any order.
+    pub seq: u64,
 }
 
 /// The graph tells a node to stop: nothing may be started any more, running work is let go.

@@ -13,8 +13,8 @@ use super::supervisor::{AnalysisSupervisor, Ready};
 use crate::chaos::{self, Point};
 use crate::metrics;
 use crate::ports::RunSpec;
-use crate::store::Record;
 use crate::store::recovery::OpenRun;
+use crate::store::{JobProgress, Record};
 
 impl Handler<ResumeRuns> for AnalysisSupervisor {
     type Result = ResponseFuture<()>;
@@ -96,10 +96,15 @@ impl AnalysisSupervisor {
         self.tenants.entry(ready.run.playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
         let asked = self.awaited.remove(&run_id).unwrap_or_default();
-        self.begin(ready, ctx);
-        for verb in asked {
+        if ready.before.jobs.iter().any(JobProgress::may_be_at_work) {
+            // in line it would keep its slots from the very runs that it waits for
+            self.begin_now(ready, ctx);
+        } else {
+            self.begin(ready, ctx);
+        }
+        for (verb, seq) in asked {
             // it may have been read back before it was asked; one that is over has nothing to steer
-            if let Err(error) = self.steer(run_id, verb, ctx) {
+            if let Err(error) = self.steer(run_id, verb, seq, ctx) {
                 log::debug!("run={run_id}: {error}");
             }
         }

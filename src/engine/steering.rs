@@ -113,11 +113,16 @@ impl Handler<SteerRun> for GraphActor {
     type Result = ();
 
     fn handle(&mut self, message: SteerRun, ctx: &mut Self::Context) {
-        match message.verb {
+        let SteerRun { verb, seq } = message;
+        match verb {
             _ if self.finished => {}
-            Verb::Pause => self.pause(true, ctx),
-            Verb::Resume => self.pause(false, ctx),
             Verb::Cancel => self.cancel(ctx),
+            // a newer one has had its effect before
+            _ if seq <= self.steered => {}
+            Verb::Pause | Verb::Resume => {
+                self.steered = seq;
+                self.pause(verb == Verb::Pause, ctx);
+            }
         }
     }
 }
@@ -137,10 +142,7 @@ impl Handler<SteerAnalysis> for AnalysisSupervisor {
             Verb::Cancel => Record::CancelAsked,
         };
         let asked = self.journal.append(run_id, record).into_actor(self);
-        Box::pin(asked.map(move |durable, supervisor, ctx| {
-            durable?;
-            supervisor.steer(run_id, verb, ctx)
-        }))
+        Box::pin(asked.map(move |durable, supervisor, ctx| supervisor.steer(run_id, verb, durable?, ctx)))
     }
 }
 
@@ -153,20 +155,31 @@ impl AnalysisSupervisor {
 
     /// A run of an earlier life of the process that is not here yet is steered when it comes. A run in line has no actors:
     /// it begins paused when its turn comes, or begins now only to be cancelled.
-    pub(super) fn steer(&mut self, run_id: i64, verb: Verb, ctx: &mut Context<Self>) -> Result<(), SteerError> {
+    pub(super) fn steer(
+        &mut self,
+        run_id: i64,
+        verb: Verb,
+        seq: u64,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), SteerError> {
         if let Some(asked) = self.awaited.get_mut(&run_id) {
-            asked.push(verb);
+            asked.push((verb, seq));
             return Ok(());
         }
         if let Some(running) = self.runs.get(&run_id) {
-            running.graph.do_send(SteerRun { verb });
+            running.graph.do_send(SteerRun { verb, seq });
             return Ok(());
         }
         let now = self.journal.tick();
         let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
         match verb {
-            Verb::Pause => line.edit_in_line(run_id, |before| before.pause(now)),
-            Verb::Resume => line.edit_in_line(run_id, |before| before.resume(now)),
+            Verb::Pause | Verb::Resume => line.edit_in_line(run_id, |before| {
+                if seq <= before.upto {
+                    return;
+                }
+                before.upto = seq;
+                if verb == Verb::Pause { before.pause(now) } else { before.resume(now) }
+            }),
             Verb::Cancel => {
                 line.edit_in_line(run_id, |before| before.cancel_asked = true);
                 if let Some(ready) = line.leave_line(run_id) {

@@ -85,8 +85,9 @@ pub struct AnalysisSupervisor {
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
     pub(super) open: usize,
-    /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then.
-    pub(super) awaited: HashMap<i64, Vec<Verb>>,
+    /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then
+    /// and its place in the journal.
+    pub(super) awaited: HashMap<i64, Vec<(Verb, u64)>>,
     retries: Rc<RefCell<RetryBudget>>,
     lanes: LaneOrder,
     /// Nobody is let in any more: the process is about to stop.
@@ -191,9 +192,11 @@ impl AnalysisSupervisor {
 
     fn on_finished(&mut self, run_id: i64, ctx: &mut Context<Self>) {
         let Some(ended) = self.runs.remove(&run_id) else { return };
+        let most = self.limits.running_per_tenant;
         let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
             runs.running -= 1;
-            runs.queued.pop_front()
+            // some may have begun beyond the limit
+            if runs.running < most { runs.queued.pop_front() } else { None }
         });
         self.count_out(&ended.tenant);
         let granted = self.gate.forget(run_id);

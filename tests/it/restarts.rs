@@ -209,3 +209,24 @@ fn nothing_begins_before_every_run_has_named_its_slots() {
         assert_eq!(jobs.most_at_once(), 1);
     });
 }
+
+#[test]
+fn a_run_whose_services_are_at_work_does_not_stand_in_line_after_a_restart() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("1").succeeds_after(secs(5));
+    jobs.step("3").never_returns();
+    let one_at_a_time = || slots(|slots| slots.total = 1);
+    life(&journal, &jobs, one_at_a_time(), async |engine| {
+        submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
+        submit(&engine, &graph_of("3:function").id("newer")).await;
+        submit(&engine, &graph_of("4:function").id("newest")).await;
+        actix::clock::sleep(secs(9)).await;
+    });
+    let jobs = ScriptedRunner::new();
+    jobs.every().succeeds_after(secs(1));
+    let limits = EngineLimits { running_per_tenant: 1, ..one_at_a_time() };
+    life(&journal, &jobs, limits, async |_| actix::clock::sleep(secs(9)).await);
+    assert_eq!(jobs.steps(), ["3", "2", "4"], "the slot that 2 waits for is the one of 3");
+    let begins = journal.records(3).iter().filter(|record| **record == Record::Begun).count();
+    assert_eq!(begins, 2, "once it was taken up again, once it had its turn");
+}

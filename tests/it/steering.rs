@@ -6,7 +6,7 @@ use orchestrator::playbook::job::Service;
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::{ReusedJob, RunOutcome};
 use orchestrator::store::{JobPhase, Record, Submission};
-use orchestrator::testing::{Latch, ScriptedRunner, Sketch, TestEngine, graph_of};
+use orchestrator::testing::{Latch, ScriptedRunner, Sketch, TestEngine, graph_of, quiet};
 
 use crate::{secs, slots};
 
@@ -39,6 +39,35 @@ async fn a_pause_holds_what_is_ready_and_lets_running_jobs_go_on() {
     assert_eq!(end.outcome, RunOutcome::Succeeded);
     assert_eq!(jobs.steps(), ["1", "2", "3", "4", "5"]);
     engine.finish().await;
+}
+
+#[actix::test]
+async fn what_is_asked_in_a_row_has_its_effect_in_that_order() {
+    for (id, place) in [("a1", "running"), ("c1", "in line")] {
+        let (jobs, latch) = (ScriptedRunner::new(), Latch::new());
+        jobs.step("1").waits_for(&latch);
+        let limits = EngineLimits { running_per_tenant: 2, ..EngineLimits::default() };
+        let engine = TestEngine::with(&jobs, limits);
+        for other in ["a1", "b1", "c1"] {
+            engine.submit(&graph_of("1 -> 2").id(other)).await.unwrap();
+        }
+        engine.journal().hold();
+        // one commit acknowledges all of them, and the first to be heard makes place for the last
+        let (b1, asked) = (steer(&engine, "b1", Verb::Resume), [Verb::Pause, Verb::Resume]);
+        let [pause, resume] = asked.map(|verb| steer(&engine, id, verb));
+        let commit = async {
+            quiet().await;
+            engine.journal().release_all();
+        };
+        let answers = futures::join!(b1, pause, resume, commit);
+        assert_eq!((answers.0, answers.1, answers.2), (Ok(()), Ok(()), Ok(())));
+        latch.open();
+        assert_eq!(engine.outcome(id).await.outcome, RunOutcome::Succeeded, "{place}");
+        for other in ["a1", "b1", "c1"] {
+            engine.outcome(other).await;
+        }
+        engine.finish().await;
+    }
 }
 
 #[actix::test]

@@ -46,8 +46,8 @@ pub(super) enum Action {
     GoOn,
     /// Somebody asks for something.
     Ask(Verb),
-    /// What was asked first is durable and reaches the run.
-    Steer,
+    /// What was asked is durable and reaches the run.
+    Steer(usize),
     /// The deadline of the run passes.
     DeadlinePasses,
     /// The actor of a node dies.
@@ -133,9 +133,8 @@ impl World {
         if cancels > 0 {
             actions.push(Action::Ask(Verb::Cancel));
         }
-        if self.asked.first().is_some_and(|(_, pending)| pending.is_acknowledged()) {
-            actions.push(Action::Steer);
-        }
+        let durable = |at: &usize| self.asked[*at].1.is_acknowledged();
+        actions.extend((0..self.asked.len()).filter(durable).map(Action::Steer));
         if deadlines > 0 && !self.run.paused {
             actions.push(Action::DeadlinePasses);
         }
@@ -237,8 +236,17 @@ impl World {
                 self.go_on_from(&known, &read_back.silent);
             }
             Action::Ask(verb) => self.ask_for(verb),
-            Action::Steer => {
-                let (verb, _) = self.asked.remove(0);
+            Action::Steer(at) => {
+                let (verb, _) = self.asked.remove(at);
+                if verb != Verb::Cancel {
+                    // older ones come to nothing
+                    let mut asked_before = at;
+                    self.asked.retain(|(verb, _)| {
+                        let is_older = asked_before > 0;
+                        asked_before = asked_before.saturating_sub(1);
+                        !is_older || *verb == Verb::Cancel
+                    });
+                }
                 self.steer(verb);
             }
             Action::DeadlinePasses => {
