@@ -82,6 +82,7 @@ pub(super) fn run(jobs: usize, edges: &[(usize, usize)]) -> Measured {
         id_key: "a1".to_owned(),
         id_text: "a1".to_owned(),
         digest: [0; 32],
+        request: [0; 32],
         document: String::new(),
         job_ids: Vec::new(),
         at: 0,

@@ -93,7 +93,8 @@ impl Kills {
             (self.analyses, self.kills, self.each) = (300, 30, 1);
         }
         if self.full {
-            (self.analyses, self.kills, self.each) = (10_000, 240, 10);
+            // as many deaths at random moments as at named places: those spread over all analyses
+            (self.analyses, self.kills, self.each) = (10_000, 460, 10);
         }
         self
     }
