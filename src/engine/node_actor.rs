@@ -77,6 +77,8 @@ pub struct NodeActor {
     successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     attempt: Option<Box<Attempt>>,
     holds_ticket: bool,
+    /// Whether the retry budget has given a token for an attempt that has not begun.
+    has_token: bool,
     counted_as: CountedAs,
 }
 
@@ -90,7 +92,8 @@ impl NodeActor {
     ) -> Self {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
         let state = node_of(job, inputs, attempts, &context.before);
-        Self { context, job, state, successors, attempt: None, holds_ticket: false, counted_as: CountedAs::default() }
+        let (attempt, counted_as) = (None, CountedAs::default());
+        Self { context, job, state, successors, attempt, holds_ticket: false, has_token: false, counted_as }
     }
 
     /// Does what the state has decided. `report` is what there is to say if that is the final word.
@@ -138,10 +141,11 @@ impl NodeActor {
     }
 
     fn run_attempt(&mut self, ctx: &mut Context<Self>) {
+        self.has_token = false;
         let (job, number) = (self.context.run.job(self.job), self.state.attempt());
         let known = self.known_starts(number);
         let before = self.before().filter(|before| before.attempt == number);
-        if number == 1 && before.is_none() {
+        if number == 1 && before.is_none() && job.kind.service().is_some() {
             self.context.retries.borrow_mut().on_first_attempt();
         }
         let log = Rc::new(JournalLog::new(Rc::clone(&self.context), self.job, number, known.clone()));
@@ -204,6 +208,7 @@ impl NodeActor {
         };
         let failed = self.state.attempt() - 1;
         let budget = self.context.retries.borrow_mut().take(Instant::now());
+        self.has_token = true;
         let wait = wait_after(retry, failed, fastrand::f64()).max(budget);
         log::info!("run={} job={}: attempt {failed} failed, the next in {wait:?}: {failure}", self.run_id(), self.job);
         if let Some(service) = self.context.run.job(self.job).kind.service() {
@@ -243,6 +248,9 @@ impl NodeActor {
 
     /// The final word: journal (queued, not awaited), then sideways, then up.
     fn conclude(&mut self, end: End, report: Option<JobReport>) {
+        if std::mem::take(&mut self.has_token) {
+            self.context.retries.borrow_mut().give_back();
+        }
         let report = JobReport::of(end, report);
         let on_failure = self.context.run.playbook.options.on_failure;
         let record = report.record(self.job, self.state.attempt(), on_failure);

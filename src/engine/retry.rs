@@ -18,7 +18,8 @@ pub fn wait_after(retry: &Retry, failed: u32, dice: f64) -> Duration {
     longest.mul_f64(0.5 + 0.5 * dice.clamp(0.0, 1.0))
 }
 
-/// Second attempts that all jobs together may begin: a store of tokens that fills with time and with every first attempt.
+/// Second attempts that all jobs together may begin: a store of tokens that fills with time and with every first attempt
+/// at a service.
 ///
 /// A service that fails everything is not asked much more often than it would be without retries; waiting is the default,
 /// so a retry that finds the store empty waits for its token.
@@ -41,7 +42,7 @@ impl RetryBudget {
         Self { per_second, tokens: per_second * LARGEST, filled: now }
     }
 
-    /// A first attempt begins.
+    /// A first attempt at a service begins.
     pub fn on_first_attempt(&mut self) {
         self.tokens = (self.tokens + PER_ATTEMPT).min(self.per_second * LARGEST);
     }
@@ -52,6 +53,11 @@ impl RetryBudget {
         self.filled = now;
         self.tokens = (self.tokens + passed * self.per_second).min(self.per_second * LARGEST) - 1.0;
         if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.per_second) }
+    }
+
+    /// A retry whose token was taken will never begin.
+    pub fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.per_second * LARGEST);
     }
 }
 
@@ -83,6 +89,17 @@ mod tests {
         assert_eq!(at_once, 20);
         assert_eq!(budget.take(now).as_millis(), 1000, "the second one past the store");
         assert_eq!(budget.take(now + Duration::from_secs(1)).as_millis(), 500);
+    }
+
+    #[test]
+    fn retries_that_never_begin_leave_no_debt() {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(1.0, now);
+        for _ in 0..20_000 {
+            budget.take(now);
+        }
+        (0..20_000).for_each(|_| budget.give_back());
+        assert_eq!((budget.take(now), budget.tokens), (Duration::ZERO, 9.0));
     }
 
     #[test]

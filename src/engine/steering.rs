@@ -20,9 +20,9 @@ use crate::store::record::{Cause, RunOutcome};
 
 impl GraphActor {
     /// Ends the run for a reason outside its jobs, which is written down before anything follows from it: otherwise a run
-    /// whose jobs are all stopped would look like one whose jobs are all done.
+    /// whose jobs are all stopped would look like one whose jobs are all done. The first reason is the one that counts.
     fn stop(&mut self, outcome: RunOutcome, failure: JobFailure, ctx: &mut Context<Self>) {
-        if self.progress.open() == 0 {
+        if self.progress.open() == 0 || self.progress.is_stopped_from_outside() {
             return;
         }
         let cause = Cause { step: None, failure };

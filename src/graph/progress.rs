@@ -133,6 +133,11 @@ impl GraphProgress {
         self.stopped_from_outside = true;
     }
 
+    /// Whether it is being stopped for a reason outside its jobs: the first such reason is what it ends as.
+    pub fn is_stopped_from_outside(&self) -> bool {
+        self.stopped_from_outside
+    }
+
     /// Where a job stands.
     pub fn state(&self, job: JobIndex) -> Option<JobState> {
         self.states.get(job).copied()

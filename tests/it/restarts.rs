@@ -8,7 +8,8 @@ use futures::future::LocalBoxFuture;
 use orchestrator::engine::messages::{SteerError, Verb};
 use orchestrator::engine::{EngineHandle, EngineLimits};
 use orchestrator::ports::{
-    CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice, RunSpec,
+    CancelledAttempt, Delivery, DeliveryResult, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, Milestone,
+    Notice, RunSpec,
 };
 use orchestrator::store::record::RunOutcome;
 use orchestrator::store::recovery::open_runs;
@@ -126,6 +127,59 @@ fn a_run_is_not_stuck_while_a_service_is_told_of_what_an_earlier_life_began() {
     assert_eq!(run.finished.as_ref().map(|end| end.outcome), Some(RunOutcome::Cancelled));
     assert_eq!(run.warnings, [], "nobody has thought it stuck");
     assert_eq!((run.jobs[0].phase, run.jobs[0].may_still_run), (JobPhase::Cancelled, false));
+}
+
+/// One job at a service that takes its time to stop; the deadline is after ten seconds.
+fn stopped_twice(stop: impl AsyncFnOnce(EngineHandle)) -> MemoryJournal {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("1").never_returns();
+    life(&journal, &SlowToStop(jobs), EngineLimits::default(), async |engine| {
+        submit(&engine, &graph_of("1:function").option("deadline-s", 10)).await;
+        stop(engine).await;
+    });
+    journal
+}
+
+fn end_and_cause(journal: &MemoryJournal) -> (RunOutcome, FailureKind) {
+    let end = journal.end_of(1).expect("it has ended");
+    (end.outcome, end.cause.expect("it has a cause").failure.kind)
+}
+
+#[test]
+fn the_first_reason_to_stop_a_run_is_what_it_ends_as() {
+    let cancel_at = |second: u64| {
+        async move |engine: EngineHandle| {
+            actix::clock::sleep(secs(second)).await;
+            engine.steer(1, Verb::Cancel).await.unwrap();
+            actix::clock::sleep(secs(700)).await;
+        }
+    };
+    let cancelled_first = stopped_twice(cancel_at(5));
+    assert_eq!(end_and_cause(&cancelled_first), (RunOutcome::Cancelled, FailureKind::Cancelled));
+    let cancelled_last = stopped_twice(cancel_at(15));
+    assert_eq!(end_and_cause(&cancelled_last), (RunOutcome::Stopped, FailureKind::TimedOut));
+}
+
+#[test]
+fn the_first_reason_to_stop_a_run_is_what_it_ends_as_after_a_restart_too() {
+    let goes_on = |journal: &MemoryJournal| {
+        journal.goes_on_at(20_000);
+        life(journal, &SlowToStop(ScriptedRunner::new()), EngineLimits::default(), async |_| {
+            actix::clock::sleep(secs(700)).await;
+        });
+        end_and_cause(journal)
+    };
+    let cancel_at = |second: u64| {
+        async move |engine: EngineHandle| {
+            actix::clock::sleep(secs(second)).await;
+            engine.steer(1, Verb::Cancel).await.unwrap();
+            quiet().await;
+        }
+    };
+    let cancelled_first = stopped_twice(cancel_at(5));
+    assert_eq!(goes_on(&cancelled_first), (RunOutcome::Cancelled, FailureKind::Cancelled), "its deadline has passed");
+    let cancelled_last = stopped_twice(cancel_at(15));
+    assert_eq!(goes_on(&cancelled_last), (RunOutcome::Stopped, FailureKind::TimedOut));
 }
 
 #[test]

@@ -133,3 +133,21 @@ async fn retries_of_all_runs_share_a_budget() {
     assert!(second.iter().max().is_some_and(|last| (50..=100).contains(last)), "{second:?}");
     engine.finish().await;
 }
+
+#[actix::test]
+async fn retries_that_never_begin_keep_nobody_else_waiting() {
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").fails_with(FailureKind::ServiceError, "no");
+    let limits = EngineLimits { retries_per_second: 1.0, ..EngineLimits::default() };
+    let engine = TestEngine::with(&jobs, limits);
+    for at in 1..=200 {
+        engine.submit(&with_retry(2, 30).id(&format!("a{at}"))).await.unwrap();
+    }
+    actix::clock::sleep(secs(1)).await;
+    for run_id in 1..=200 {
+        engine.handle().steer(run_id, Verb::Cancel).await.unwrap();
+    }
+    let end = engine.run(&with_retry(2, 2).id("b1")).await;
+    assert!(end.elapsed <= secs(2), "its own back-off is all that it waits for: {:?}", end.elapsed);
+    engine.finish().await;
+}

@@ -152,6 +152,9 @@ impl World {
         let is_cause = |job: JobIndex| known.jobs[job].phase == JobPhase::Failed;
         let cause_is_a_failure = self.run.first_cause.and_then(|(job, _)| job).is_some_and(is_cause);
         match outcome {
+            _ if known.stopping.as_ref().is_some_and(|(first, _)| *first != outcome) => {
+                self.finds("I2: a run does not end as what it was stopped as first");
+            }
             RunOutcome::Succeeded if failed || cancelled => {
                 self.finds("I19: a run succeeds although a job of it has not");
             }

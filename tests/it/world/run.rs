@@ -209,7 +209,7 @@ impl World {
 
     /// `GraphActor::stop`.
     fn stop(&mut self, outcome: RunOutcome, kind: FailureKind) {
-        if self.run.progress.open() == 0 {
+        if self.run.progress.open() == 0 || self.run.progress.is_stopped_from_outside() {
             return;
         }
         self.write(Record::Stopping { outcome, cause: Cause { step: None, failure: failure_of(kind) } });
