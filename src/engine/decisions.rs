@@ -116,6 +116,16 @@ pub fn starts_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
     known.intents.iter().filter(|start| start.attempt == attempt).cloned().collect()
 }
 
+/// Starts of attempts before this one that a service may be at work on all the same.
+pub fn left_before(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
+    known.intents.iter().filter(|start| start.attempt < attempt).cloned().collect()
+}
+
+/// Of the starts of an attempt that has failed so, those that a service may be at work on all the same.
+pub fn left_by(starts: Vec<KnownStart>, failure: FailureKind) -> impl Iterator<Item = KnownStart> {
+    starts.into_iter().filter(move |start| failure.may_leave_at_work(start.acknowledged))
+}
+
 /// The job, if earlier lives of the process have begun it and nobody has ended it: it may be at work without any node.
 pub fn begun_before(job: JobIndex, before: &RunProgress) -> Option<&JobProgress> {
     before.jobs.get(job).filter(|known| known.attempt > 0 && !known.phase.is_terminal())

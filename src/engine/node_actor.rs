@@ -12,7 +12,7 @@ use actix::prelude::*;
 use futures::FutureExt;
 
 use super::attempt::JournalLog;
-use super::decisions::{node_of, starts_of};
+use super::decisions::{left_before, left_by, node_of, starts_of};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
@@ -76,6 +76,8 @@ pub struct NodeActor {
     /// The inboxes of the successors, one per outgoing edge. Strong: a successor lives until every edge has spoken.
     successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     attempt: Option<Box<Attempt>>,
+    /// Starts of earlier attempts that a service may be at work on.
+    left: Vec<KnownStart>,
     holds_ticket: bool,
     /// Whether the retry budget has given a token for an attempt that has not begun.
     has_token: bool,
@@ -92,8 +94,9 @@ impl NodeActor {
     ) -> Self {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
         let state = node_of(job, inputs, attempts, &context.before);
-        let (attempt, counted_as) = (None, CountedAs::default());
-        Self { context, job, state, successors, attempt, holds_ticket: false, has_token: false, counted_as }
+        let left = context.before.jobs.get(job).map_or_else(Vec::new, |known| left_before(known, state.attempt()));
+        let (attempt, holds_ticket, has_token, counted_as) = (None, false, false, CountedAs::default());
+        Self { context, job, state, successors, attempt, left, holds_ticket, has_token, counted_as }
     }
 
     /// Does what the state has decided. `report` is what there is to say if that is the final word.
@@ -148,6 +151,9 @@ impl NodeActor {
         if number == 1 && before.is_none() && job.kind.service().is_some() {
             self.context.retries.borrow_mut().on_first_attempt();
         }
+        if before.is_none_or(|before| before.attempt_began.is_none()) {
+            self.owns_up(number);
+        }
         let log = Rc::new(JournalLog::new(Rc::clone(&self.context), self.job, number, known.clone()));
         let call = JobCall {
             run: Rc::clone(&self.context.run),
@@ -172,16 +178,28 @@ impl NodeActor {
         self.attempt = Some(Box::new(Attempt { future, log }));
     }
 
+    /// An attempt begins although a service may be at work on an earlier one: that is counted and visible.
+    fn owns_up(&self, number: u32) {
+        let Some(KnownStart { attempt, service, .. }) = self.left.last() else { return };
+        metrics::starts_ambiguous(*service);
+        let text = format!(
+            "{} may be at work on attempt {attempt} of this job when attempt {number} begins: nobody knows how it ended",
+            service.as_str()
+        );
+        self.write(Record::Warning { job: Some(self.job), code: "start-ambiguous".to_owned(), text });
+    }
+
     fn on_attempt_ended(&mut self, number: u32, result: Result<JobSuccess, JobFailure>, ctx: &mut Context<Self>) {
         chaos::at(Point::K7);
+        let starts = self.attempt.take().map_or_else(Vec::new, |attempt| attempt.log.starts());
         let (end, report) = match result {
             Ok(success) => (AttemptEnd::Succeeded, JobReport::Succeeded(Arc::new(success))),
             Err(failure) => {
+                self.left.extend(left_by(starts, failure.kind));
                 let worth_a_retry = failure.kind.is_worth_a_retry();
                 (AttemptEnd::Failed { worth_a_retry }, JobReport::Failed(failure))
             }
         };
-        self.attempt = None;
         let step = self.state.on_attempt_ended(number, end);
         self.act_on(step, Some(report), ctx);
     }

@@ -287,4 +287,15 @@ impl FailureKind {
             | FailureKind::Stuck => false,
         }
     }
+
+    /// Whether a service may be at work on a start of an attempt that has failed so; `acknowledged` if it has answered the
+    /// start.
+    pub fn may_leave_at_work(self, acknowledged: bool) -> bool {
+        match self {
+            FailureKind::ServiceError | FailureKind::Refused => false,
+            FailureKind::TimedOut | FailureKind::OutcomeUnknown | FailureKind::StoppedUnexpectedly => true,
+            // without an answer nothing had left
+            _ => acknowledged,
+        }
+    }
 }

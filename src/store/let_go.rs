@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Entry, History, JournalError, Millis, Record};
 use crate::playbook::job::Service;
-use crate::ports::{FailureKind, LetGoStart};
+use crate::ports::LetGoStart;
 
 /// Every function that was let go of less than `linger` before `now`, a tick of the journal. One that runs on in an open
 /// run is not among them: its job goes on with it.
@@ -47,7 +47,7 @@ fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
                 at_work.remove(job);
             }
             Record::JobFailed { job, failure, .. } | Record::JobRetrying { job, failure, .. } => {
-                let start = at_work.remove(job).filter(|start| may_be_at_work(start, failure.kind));
+                let start = at_work.remove(job).filter(|start| failure.kind.may_leave_at_work(start.acknowledged));
                 let_go.extend(start.map(|start| (entry.tick, start)));
             }
             Record::JobCancelled { job, .. } => {
@@ -62,16 +62,6 @@ fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
     let_go
 }
 
-/// Whether a service may be at work on a job that has failed so.
-fn may_be_at_work(start: &LetGoStart, failure: FailureKind) -> bool {
-    match failure {
-        FailureKind::ServiceError | FailureKind::Refused => false,
-        FailureKind::TimedOut | FailureKind::OutcomeUnknown | FailureKind::StoppedUnexpectedly => true,
-        // without an answer nothing had left
-        _ => start.acknowledged,
-    }
-}
-
 fn is_function(service: &str) -> bool {
     service == Service::Function.as_str()
 }
@@ -79,7 +69,7 @@ fn is_function(service: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{JobFailure, SuccessDetails};
+    use crate::ports::{FailureKind, JobFailure, SuccessDetails};
     use crate::store::RunOutcome;
 
     fn entries(records: &[Record]) -> Vec<Entry> {

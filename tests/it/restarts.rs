@@ -19,7 +19,7 @@ use orchestrator::testing::{End, MemoryJournal, ScriptedRunner, Sketch, freeze_t
 use crate::{secs, slots};
 
 /// One life on this journal: open runs go on, then `live` happens.
-fn life<T>(
+pub(crate) fn life<T>(
     journal: &MemoryJournal,
     runner: &(impl JobRunner + Clone + 'static),
     limits: EngineLimits,
@@ -34,7 +34,7 @@ fn life<T>(
     })
 }
 
-async fn submit(engine: &EngineHandle, sketch: &Sketch) {
+pub(crate) async fn submit(engine: &EngineHandle, sketch: &Sketch) {
     let plan = sketch.plan();
     let submission = sketch.submission(&plan);
     engine.submit(plan, submission).await.unwrap();

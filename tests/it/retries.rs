@@ -4,10 +4,11 @@ use orchestrator::engine::EngineLimits;
 use orchestrator::engine::messages::Verb;
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
-use orchestrator::store::{JobPhase, Record};
-use orchestrator::testing::{ScriptedRunner, Sketch, TestEngine, graph_of};
+use orchestrator::store::{JobPhase, Record, RunProgress};
+use orchestrator::testing::{MemoryJournal, ScriptedRunner, Sketch, TestEngine, graph_of, quiet};
 use serde_json::json;
 
+use crate::restarts::{life, submit};
 use crate::secs;
 
 fn with_retry(attempts: u32, backoff: u64) -> Sketch {
@@ -150,4 +151,51 @@ async fn retries_that_never_begin_keep_nobody_else_waiting() {
     let end = engine.run(&with_retry(2, 2).id("b1")).await;
     assert!(end.elapsed <= secs(2), "its own back-off is all that it waits for: {:?}", end.elapsed);
     engine.finish().await;
+}
+
+fn ambiguous(run: &RunProgress) -> usize {
+    run.warnings.iter().filter(|warning| (warning.job, warning.code.as_str()) == (Some(1), "start-ambiguous")).count()
+}
+
+#[actix::test]
+async fn an_attempt_that_begins_while_the_one_before_may_be_at_work_is_visible() {
+    for (kind, visible) in [
+        (FailureKind::OutcomeUnknown, 2),
+        (FailureKind::TimedOut, 2),
+        (FailureKind::Unreachable, 2),
+        (FailureKind::ServiceError, 0),
+    ] {
+        let jobs = ScriptedRunner::new();
+        jobs.step("2").fails_with(kind, "no");
+        let engine = TestEngine::new(&jobs);
+        let sketch = with_retry(3, 1);
+        engine.run(&sketch).await;
+        assert_eq!(ambiguous(&engine.progress(&sketch)), visible, "{kind:?}, two attempts after the first");
+        let records = engine.journal().records(1);
+        let place = |wanted: &dyn Fn(&Record) -> bool| records.iter().position(wanted);
+        if let Some(warned) = place(&|record| matches!(record, Record::Warning { .. })) {
+            let second = place(&|record| matches!(record, Record::JobStarting { job: 1, attempt: 2, .. }));
+            assert!(second.is_some_and(|second| warned < second), "before anything is sent: {records:?}");
+        }
+        engine.finish().await;
+    }
+}
+
+#[test]
+fn an_attempt_that_begins_after_a_restart_is_as_visible() {
+    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+    jobs.step("2").fails_with(FailureKind::TimedOut, "too slow");
+    life(&journal, &jobs, EngineLimits::default(), async |engine| {
+        submit(&engine, &with_retry(2, 60)).await;
+        quiet().await;
+    });
+    assert_eq!(journal.progress(1, 3).jobs[1].phase, JobPhase::Retrying);
+    let jobs = ScriptedRunner::new();
+    jobs.step("2").never_returns();
+    for _ in 0..2 {
+        life(&journal, &jobs, EngineLimits::default(), async |_| actix::clock::sleep(secs(100)).await);
+        let run = journal.progress(1, 3);
+        assert_eq!((run.jobs[1].phase, run.jobs[1].attempt), (JobPhase::Running, 2));
+        assert_eq!(ambiguous(&run), 1, "once, however often the process dies during the attempt");
+    }
 }

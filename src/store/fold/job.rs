@@ -77,7 +77,8 @@ pub struct JobProgress {
     pub attempt_began: Option<Millis>,
     /// While it is retrying: when the next attempt may begin, by the journal's clock.
     pub retry_at: Option<Millis>,
-    /// What was intended, once by (attempt, service, wire id); recovery asks there first.
+    /// What was intended, once by (attempt, service, wire id); recovery asks there first. Of earlier attempts only what a
+    /// service may be at work on.
     pub intents: Vec<KnownStart>,
     /// What the service has said by itself about the present attempt.
     pub callback: Option<CallbackVerdict>,
@@ -176,6 +177,7 @@ impl JobProgress {
         if attempt < self.attempt {
             return;
         }
+        self.intents.retain(|start| start.attempt < attempt || failure.kind.may_leave_at_work(start.acknowledged));
         self.phase = JobPhase::Retrying;
         self.attempt = attempt + 1;
         self.attempt_began = None;

@@ -69,6 +69,39 @@ fn a_start_under_the_same_id_in_the_next_attempt_is_an_intent_of_its_own() {
 }
 
 #[test]
+fn of_an_attempt_that_is_over_only_what_may_be_at_work_is_remembered() {
+    let starting = |attempt: u32| Record::JobStarting {
+        job: 0,
+        attempt,
+        service: "cleaning".into(),
+        wire_id: format!("7-{attempt}"),
+        details: SuccessDetails::default(),
+    };
+    let acknowledged = |attempt: u32| Record::JobStartAcknowledged { job: 0, attempt, service: "cleaning".into() };
+    let retrying = |attempt: u32, kind: FailureKind| {
+        let failure = JobFailure::new(kind, "no");
+        Record::JobRetrying { job: 0, attempt, failure, wait_ms: 0 }
+    };
+    let all = entries(vec![
+        starting(1),
+        acknowledged(1),
+        retrying(1, FailureKind::TimedOut),
+        starting(2),
+        acknowledged(2),
+        retrying(2, FailureKind::ServiceError),
+        starting(3),
+        retrying(3, FailureKind::Unreachable),
+        starting(4),
+        acknowledged(4),
+        retrying(4, FailureKind::Unreachable),
+        starting(5),
+    ]);
+    let progress = RunProgress::fold(1, &all).expect("valid records");
+    let attempts: Vec<u32> = progress.jobs[0].intents.iter().map(|start| start.attempt).collect();
+    assert_eq!(attempts, [1, 4, 5], "two ran on, one was never there, one is the present one");
+}
+
+#[test]
 fn the_end_of_a_run_ends_its_open_jobs() {
     let failure = JobFailure::new(FailureKind::ServiceError, "no");
     let failed = Record::JobFailed { job: 0, attempt: 1, failure: failure.clone() };

@@ -66,6 +66,9 @@ pub(super) enum Fate {
     Late,
 }
 
+/// Marks the warning that an attempt begins while an earlier one may be at work.
+pub(super) const OF_A_RETRY: &str = "retry";
+
 /// How an attempt ended.
 pub(super) type Result = std::result::Result<(), FailureKind>;
 
@@ -79,6 +82,12 @@ impl World {
         let number = self.node(job).state.attempt();
         self.check_start(job, number);
         let known = self.run.before.jobs.get(job).map_or_else(Vec::new, |known| starts_of(known, number));
+        let has_begun =
+            self.run.before.jobs.get(job).is_some_and(|known| known.attempt == number && known.attempt_began.is_some());
+        if !has_begun && !self.node(job).left.is_empty() {
+            let code = "start-ambiguous".to_owned();
+            self.book.append(Record::Warning { job: Some(job), code, text: OF_A_RETRY.to_owned() });
+        }
         let attempt = Attempt { number, doing: Doing::Alone, starts: known.clone(), known: known.clone() };
         self.node(job).attempt = Some(attempt);
         let Some(service) = self.service(job) else { return };

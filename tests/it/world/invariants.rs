@@ -10,6 +10,7 @@ use orchestrator::store::record::RunOutcome;
 use orchestrator::store::{JobPhase, Record};
 
 use super::World;
+use super::attempt::OF_A_RETRY;
 use super::outside::Wire;
 
 impl World {
@@ -131,8 +132,12 @@ impl World {
 
     /// A start has arrived at a service.
     pub(super) fn check_starts(&mut self, job: JobIndex, attempt: u32) {
-        let about = |job: usize| move |warning: &&orchestrator::store::fold::RunWarning| warning.job == Some(job);
-        let ambiguous = self.book.durable.warnings.iter().filter(about(job)).count();
+        let about = self.book.durable.warnings.iter().filter(|warning| warning.job == Some(job));
+        let (of_retries, ambiguous): (Vec<_>, Vec<_>) = about.partition(|warning| warning.text == OF_A_RETRY);
+        let (is_warned, ambiguous) = (!of_retries.is_empty() || !ambiguous.is_empty(), ambiguous.len());
+        if (1..attempt).any(|earlier| self.outside.is_attempt_at_work(job, earlier)) && !is_warned {
+            self.finds("I5: an attempt begins beside an earlier one and that is not counted");
+        }
         match (self.outside.starts(job, attempt), self.service(job)) {
             (0 | 1, _) => {}
             (starts, Some(Service::Function)) if starts <= 1 + ambiguous => {}

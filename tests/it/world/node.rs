@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use orchestrator::engine::CountedAs;
 use orchestrator::engine::admission::Request;
-use orchestrator::engine::decisions::{has_node, node_of, said_to, starts_of};
+use orchestrator::engine::decisions::{has_node, left_before, left_by, node_of, said_to, starts_of};
 use orchestrator::engine::messages::{JobReport, Ticket};
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::inputs::InputBuffer;
 use orchestrator::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use orchestrator::playbook::TenantId;
-use orchestrator::ports::{FailureKind, JobFailure};
+use orchestrator::ports::{FailureKind, JobFailure, KnownStart};
 use orchestrator::store::Record;
 
 use super::World;
@@ -22,6 +22,8 @@ use super::post::Message;
 pub(super) struct Node {
     pub(super) state: NodeState,
     pub(super) attempt: Option<Attempt>,
+    /// Starts of earlier attempts that a service may be at work on.
+    pub(super) left: Vec<KnownStart>,
     /// Whether the timer of a wait is set.
     pub(super) waits: bool,
     /// While a service is being told that it may stop: whether it may be at work all the same.
@@ -62,8 +64,9 @@ impl World {
         let waits = before.jobs.get(job).is_some_and(|known| known.retry_at.is_some());
         let step = state.on_started(self.run.paused, waits);
         let waits = waits && state.stage() == Stage::BackingOff;
+        let left = before.jobs.get(job).map_or_else(Vec::new, |known| left_before(known, state.attempt()));
         let (attempt, letting_go, counted_as) = (None, None, CountedAs::default());
-        self.run.actors[job] = Some(Node { state, attempt, waits, letting_go, holds_ticket: false, counted_as });
+        self.run.actors[job] = Some(Node { state, attempt, left, waits, letting_go, holds_ticket: false, counted_as });
         self.act(job, step, None);
     }
 
@@ -105,7 +108,10 @@ impl World {
     }
 
     pub(super) fn attempt_ended(&mut self, job: JobIndex, number: u32, result: attempt::Result) {
-        self.node(job).attempt = None;
+        let node = self.node(job);
+        if let (Some(attempt), Err(kind)) = (node.attempt.take(), result) {
+            node.left.extend(left_by(attempt.starts, kind));
+        }
         self.hear_end(job, number, attempt::end_of(result), result.err().map(failure_of));
     }
 

@@ -98,6 +98,12 @@ impl Outside {
         self.started.iter().any(at_work) || self.strays.iter().any(|wire| wire.job == job)
     }
 
+    /// The same for one attempt that has arrived.
+    pub(super) fn is_attempt_at_work(&self, job: JobIndex, attempt: u32) -> bool {
+        let of_attempt = |wire: Wire| (wire.job, wire.attempt) == (job, attempt);
+        self.started.iter().any(|started| of_attempt(started.wire) && started.working == Working::AtWork)
+    }
+
     /// How often an attempt was started.
     pub(super) fn starts(&self, job: JobIndex, attempt: u32) -> usize {
         self.started.iter().filter(|started| started.wire.job == job && started.wire.attempt == attempt).count()
