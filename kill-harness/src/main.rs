@@ -34,6 +34,9 @@ use clap::Parser;
 /// Time limit of Spark jobs: a message that was never sent is waited for as long.
 const SPARK_LIMIT: Duration = Duration::from_secs(15);
 
+/// The same where several troubles in a row may hold them up, which must cost nobody anything.
+const SPARK_LIMIT_OF_OUTAGES: Duration = Duration::from_secs(40);
+
 fn main() -> ExitCode {
     let options = options::Options::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use test_peers::Folder;
 use tokio::task::spawn_local;
 
+use crate::SPARK_LIMIT_OF_OUTAGES;
 use crate::checker::{self, Findings, Tolerance};
 use crate::client;
 use crate::enough;
@@ -64,6 +65,7 @@ async fn play_kills(flags: Kills) -> Result<Report, String> {
 
 async fn play_outages(mut flags: Flags) -> Result<Report, String> {
     flags.common.in_flight.get_or_insert(IN_FLIGHT_OF_OUTAGES);
+    flags.common.spark_limit.get_or_insert(SPARK_LIMIT_OF_OUTAGES.as_secs());
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(1500)).await?;
     stage.hurry();
     let away: &[Duration] = if flags.long { &[10, 60].map(Duration::from_secs) } else { &[Duration::from_secs(10)] };
@@ -129,7 +131,10 @@ impl Stage {
         // a copy: a build that goes on at the same time must not change the program between two lives
         let copy = folder.path().join("orchestrator");
         std::fs::copy(&binary, &copy).map_err(|error| error.to_string())?;
-        let analyses = workload::generate(&mut rng, analyses, &format!("{:03}", seed % 1000));
+        let mut analyses = workload::generate(&mut rng, analyses, &format!("{:03}", seed % 1000));
+        for (analysis, seconds) in analyses.iter_mut().zip(flags.spark_limit.iter().cycle()) {
+            analysis.spark_limit = Duration::from_secs(*seconds);
+        }
         let world = World::start(analyses, folder.path()).await?;
         checker::deploy(&world).await?;
         let mut recipe = world.recipe(&copy, folder.path());

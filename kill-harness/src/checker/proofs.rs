@@ -10,6 +10,10 @@ use crate::contract;
 
 /// Indices of the jobs of a run that must have succeeded, each with its document and its notice.
 pub(super) fn succeeded(case: &Case<'_>, run: u32) -> BTreeSet<usize> {
+    // what was refused has told of its refusal only
+    if run == 0 {
+        return BTreeSet::new();
+    }
     let jobs = case.analysis.jobs.len();
     let key = case.analysis.key();
     let told = |text: &str| case.seen.notices.get(&run).is_some_and(|told| told.values().any(|told| told.text == text));
@@ -97,6 +101,7 @@ mod tests {
         assert_eq!(succeeded(&scene.case(), 1), BTreeSet::new(), "it has not ended");
         scene.tell(2, told(9, "error: Analysis with the given ID terminated with error: af1"));
         assert_eq!(succeeded(&scene.case(), 1), BTreeSet::from([0, 4]));
+        assert_eq!(succeeded(&scene.case(), 0), BTreeSet::new(), "it was refused once");
         scene.analysis.goes_on = false;
         assert_eq!(succeeded(&scene.case(), 1), BTreeSet::new(), "the others are stopped");
     }

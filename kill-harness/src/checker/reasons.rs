@@ -73,7 +73,7 @@ fn cause(case: &Case<'_>, index: usize, run: u32, told: &Told) -> Option<Cause> 
     let away = says("The ", " service cannot be reached") || says("The ", " job could not use the store");
     let happened = |harm: Harm| case.evidence.was_harmed(harm, since, told.seq);
     let is_spark = matches!(job.kind, Kind::Classification { .. });
-    if job.fails && told.text.contains(if is_spark { NO_EVIDENCE } else { SCRIPTED }) {
+    if job.fails && own_words(job.kind).iter().any(|words| told.text.contains(words)) {
         return Some(Cause::Scripted);
     }
     // the wait for the evidence ends with the limit of the job, on a busy machine in the words of that
@@ -93,6 +93,15 @@ fn cause(case: &Case<'_>, index: usize, run: u32, told: &Told) -> Option<Cause> 
         return Some(Cause::CutOff);
     }
     ((unknown || late || away) && happened(Harm::Standstill)).then_some(Cause::StoodStill)
+}
+
+/// What a failure by script is told in: the services of a job are all scripted alike.
+fn own_words(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Classification { automl: true, .. } => &[SCRIPTED, NO_EVIDENCE],
+        Kind::Classification { .. } => &[NO_EVIDENCE],
+        _ => &[SCRIPTED],
+    }
 }
 
 /// Of all runs: they carry the plain id only.

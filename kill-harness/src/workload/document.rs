@@ -1,5 +1,7 @@
 //! The playbook of an analysis, as the web application would send it.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{Analysis, Job, Kind};
@@ -37,7 +39,7 @@ impl Analysis {
             "from": self.from(job),
             "next": self.next(index),
         });
-        let members = members(job);
+        let members = members(job, self.spark_limit);
         if let (Some(document), Value::Object(members)) = (document.as_object_mut(), members) {
             document.extend(members);
         }
@@ -78,7 +80,7 @@ pub(crate) fn title(kind: Kind) -> &'static str {
     }
 }
 
-fn members(job: &Job) -> Value {
+fn members(job: &Job, spark_limit: Duration) -> Value {
     match job.kind {
         Kind::Dataset => json!({"label": "patients"}),
         Kind::Cleaning => json!({"max-shrink": 0.5}),
@@ -93,7 +95,7 @@ fn members(job: &Job) -> Value {
             // a lost message is waited for until the time limit of the job: a day would be long
             json!({
                 "algorithm": "random forest classifier", "column": "risk", "automl": automl, "params": params,
-                "timeout-s": crate::SPARK_LIMIT.as_secs(),
+                "timeout-s": spark_limit.as_secs(),
             })
         }
         Kind::Visualization => json!({"label": format!("Chart of {}", job.step)}),

@@ -4,12 +4,14 @@ mod document;
 mod shapes;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dummy_services::{Behaviour, Fault, Script};
 use fastrand::Rng;
 
 pub(crate) use document::title;
 
+use crate::SPARK_LIMIT;
 use crate::contract::{self, StartOf};
 
 /// What a scripted failure says.
@@ -29,6 +31,8 @@ pub(crate) struct Analysis {
     /// Whether it goes on after a failure.
     pub(crate) goes_on: bool,
     pub(crate) max_parallel: Option<usize>,
+    /// Time limit of its Spark jobs.
+    pub(crate) spark_limit: Duration,
 }
 
 /// One job.
@@ -125,7 +129,14 @@ fn analysis(rng: &mut Rng, number: usize, prefix: &str) -> Analysis {
     let goes_on = rng.u8(0..10) == 0;
     let max_parallel = (rng.u8(0..10) == 0).then(|| rng.usize(1..4));
     let id = format!("{}{prefix}{number:05}", if rng.bool() { "AF" } else { "bc" });
-    Analysis { id, organization: TENANTS[rng.usize(0..TENANTS.len())], jobs, goes_on, max_parallel }
+    Analysis {
+        id,
+        organization: TENANTS[rng.usize(0..TENANTS.len())],
+        jobs,
+        goes_on,
+        max_parallel,
+        spark_limit: SPARK_LIMIT,
+    }
 }
 
 /// A kind that takes as many inputs as there are. A chart needs something behind it only sometimes; sinks end branches.
@@ -202,7 +213,14 @@ pub(crate) fn analysis_of(jobs: &[(Kind, &[usize])]) -> Analysis {
         progress_answers: 0,
     };
     let jobs = jobs.iter().enumerate().map(job).collect();
-    Analysis { id: "AF1".to_owned(), organization: "Metis", jobs, goes_on: false, max_parallel: None }
+    Analysis {
+        id: "AF1".to_owned(),
+        organization: "Metis",
+        jobs,
+        goes_on: false,
+        max_parallel: None,
+        spark_limit: SPARK_LIMIT,
+    }
 }
 
 #[cfg(test)]
