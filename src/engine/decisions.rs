@@ -112,8 +112,14 @@ pub fn node_of(job: JobIndex, inputs: InputBuffer, attempts: u32, before: &RunPr
 }
 
 /// Starts that earlier lives of the process intended for an attempt.
-pub fn starts_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
+pub fn intents_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
     known.intents.iter().filter(|start| start.attempt == attempt).cloned().collect()
+}
+
+/// The same with those of earlier attempts that a service may be at work on all the same: whom to tell that the job is not
+/// wanted any more.
+pub fn starts_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
+    known.intents.iter().filter(|start| start.attempt <= attempt).cloned().collect()
 }
 
 /// Starts of attempts before this one that a service may be at work on all the same.

@@ -12,7 +12,7 @@ use actix::prelude::*;
 use futures::FutureExt;
 
 use super::attempt::JournalLog;
-use super::decisions::{left_before, left_by, node_of, starts_of};
+use super::decisions::{intents_of, left_before, left_by, node_of};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
@@ -206,7 +206,7 @@ impl NodeActor {
 
     /// Starts that an earlier life of the process intended for an attempt.
     fn known_starts(&self, attempt: u32) -> Vec<KnownStart> {
-        self.before().map_or_else(Vec::new, |known| starts_of(known, attempt))
+        self.before().map_or_else(Vec::new, |known| intents_of(known, attempt))
     }
 
     fn before(&self) -> Option<&JobProgress> {
@@ -244,16 +244,19 @@ impl NodeActor {
         });
     }
 
-    /// Nobody waits for the attempt any more; its service is told, if it can be.
+    /// Nobody waits for the job any more; whatever service may be at work on it is told, if it can be.
     fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let starts = match self.attempt.take() {
+        let (job, attempt) = (self.job, self.state.attempt());
+        let present = match self.attempt.take() {
             Some(attempt) => {
                 ctx.cancel_future(attempt.future);
                 attempt.log.starts()
             }
-            None => self.known_starts(self.state.attempt()),
+            None => self.known_starts(attempt),
         };
-        let cancelled = CancelledAttempt { run: Rc::clone(&self.context.run), job: self.job, starts };
+        let mut starts = std::mem::take(&mut self.left);
+        starts.extend(present);
+        let cancelled = CancelledAttempt { run: Rc::clone(&self.context.run), job, attempt, starts };
         let may_have_started = !cancelled.starts.is_empty();
         let runner = Rc::clone(&self.context.runner);
         let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();

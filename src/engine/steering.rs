@@ -96,7 +96,7 @@ impl GraphActor {
         let may_have_started = !starts.is_empty();
         let (context, runner) = (Rc::clone(context), Rc::clone(&context.runner));
         context.traffic.begins_to_tell();
-        let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, starts };
+        let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, attempt, starts };
         let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
         ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
             context.traffic.has_told();

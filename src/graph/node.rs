@@ -20,7 +20,7 @@ pub enum Stage {
     Running,
     /// An attempt has failed, the next one begins after a wait.
     BackingOff,
-    /// Told to stop while an attempt was under way; its service is being told.
+    /// Told to stop after its first attempt had begun; services that may be at work on it are being told.
     Stopping,
     /// The final word has been said.
     Ended,
@@ -50,7 +50,7 @@ pub enum Step {
     Run,
     /// Write down that the present attempt has failed, then wait; the attempt counter is at the next one already.
     BackOff,
-    /// Drop the attempt that is under way and tell its service.
+    /// Drop the attempt that is under way, if one is, and tell the services that may be at work on the job.
     LetGo,
     /// Say the final word, and stop.
     Conclude(End),
@@ -170,17 +170,16 @@ impl NodeState {
     pub fn on_stop(&mut self) -> Step {
         match self.stage {
             Stage::Waiting | Stage::Held | Stage::AtGate if !self.begun => self.conclude(End::Skipped),
-            // an attempt of an earlier life of the process may be at work, too
-            Stage::Waiting | Stage::Held | Stage::AtGate | Stage::Running => {
+            // an attempt of an earlier life of the process may be at work, or one before the present attempt
+            Stage::Waiting | Stage::Held | Stage::AtGate | Stage::Running | Stage::BackingOff => {
                 self.stage = Stage::Stopping;
                 Step::LetGo
             }
-            Stage::BackingOff => self.conclude(End::Cancelled),
             Stage::Stopping | Stage::Ended => Step::Nothing,
         }
     }
 
-    /// The service has been told that the attempt is not wanted any more, or cannot be told.
+    /// The services have been told that the job is not wanted any more, or cannot be told.
     pub fn on_let_go(&mut self) -> Step {
         if self.stage == Stage::Stopping { self.conclude(End::Cancelled) } else { Step::Nothing }
     }
@@ -321,8 +320,9 @@ mod tests {
         assert_eq!(node.on_let_go(), Step::Conclude(End::Cancelled));
         let mut waiting = running(2);
         waiting.on_attempt_ended(1, WORTH_IT);
-        assert_eq!(waiting.on_stop(), Step::Conclude(End::Cancelled));
+        assert_eq!(waiting.on_stop(), Step::LetGo, "its first attempt may be at work");
         assert_eq!(waiting.on_wait_over(false), Step::Nothing);
+        assert_eq!(waiting.on_let_go(), Step::Conclude(End::Cancelled));
     }
 
     #[test]

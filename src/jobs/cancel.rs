@@ -22,8 +22,8 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 pub const CAN_BE_CANCELLABLE: [Service; 5] =
     [Service::Cleaning, Service::Join, Service::Function, Service::Automl, Service::Ingestion];
 
-/// Tells every service that an attempt was started at; answers whether all of them have stopped for certain. Takes no
-/// longer than the limit of a cancel.
+/// Tells every service that may be at work on a job; answers whether all of them have stopped for certain. Takes no longer
+/// than the limit of a cancel.
 pub(super) async fn cancel(
     ports: Rc<JobPorts>,
     settings: Rc<JobSettings>,
@@ -31,8 +31,9 @@ pub(super) async fn cancel(
     attempt: CancelledAttempt,
 ) -> bool {
     let (ports, settings, functions) = (&ports, &settings, &functions);
-    // a job of an earlier life of the process may have no slot in this one
-    let function = attempt.starts.iter().rev().find(|start| start.service == Service::Function);
+    // a job of an earlier life of the process may have no slot in this one; earlier attempts have left theirs to the caretaker
+    let is_present = |start: &&KnownStart| start.service == Service::Function && start.attempt == attempt.attempt;
+    let function = attempt.starts.iter().rev().find(is_present);
     if let Some(KnownStart { wire_id, acknowledged, .. }) = function {
         let (wire_id, let_go) = (wire_id.clone(), Duration::ZERO);
         functions.hold(LetGoStart { wire_id, acknowledged: *acknowledged, let_go });

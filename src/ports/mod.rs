@@ -34,7 +34,7 @@ pub trait JobRunner {
     /// Does one attempt of one job, to its end. The future may be dropped at any await when the job is stopped.
     fn run(&self, call: JobCall) -> LocalBoxFuture<'static, Result<JobSuccess, JobFailure>>;
 
-    /// Tells the services that an attempt was started at that it is not wanted any more, within a time limit of its own.
+    /// Tells the services that may be at work on a job that it is not wanted any more, within a time limit of its own.
     /// Resolves to whether every one of them has stopped for certain: never, where there is no way to tell them.
     fn cancel(&self, _attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
         futures::future::ready(false).boxed_local()
@@ -116,7 +116,9 @@ pub struct CancelledAttempt {
     pub run: Rc<RunSpec>,
     /// Which job.
     pub job: JobIndex,
-    /// Every start that was intended for it, in order.
+    /// Its number.
+    pub attempt: u32,
+    /// Every start that was intended for it, in order; before them, those of earlier attempts that a service may be at work on.
     pub starts: Vec<KnownStart>,
 }
 

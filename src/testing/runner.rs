@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::clock::{Instant, sleep};
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, ready};
 
 use super::script::{Ending, Script, Scripting};
 use crate::graph::JobIndex;
@@ -16,8 +16,8 @@ use crate::graph::inputs::JobOutput;
 use crate::playbook::Playbook;
 use crate::playbook::job::Service;
 use crate::ports::{
-    Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice, NoticeKind, RecordChange,
-    RunSpec, StartIntent, SuccessDetails,
+    CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice,
+    NoticeKind, RecordChange, RunSpec, StartIntent, SuccessDetails,
 };
 
 /// A [`JobRunner`] whose jobs succeed at once unless their script says otherwise. Clones are the same runner.
@@ -41,6 +41,8 @@ struct Inner {
     delivery_takes: Cell<Duration>,
     delivery_panics: RefCell<Option<String>>,
     deliveries: RefCell<Vec<Told>>,
+    stops: RefCell<Vec<(String, Vec<u32>)>>,
+    services_stop: Cell<bool>,
 }
 
 /// One job that was started.
@@ -180,6 +182,17 @@ impl ScriptedRunner {
         self.told().into_iter().filter_map(text).collect()
     }
 
+    /// From now on services stop for certain when they are told to; before, nobody knows.
+    pub fn services_stop(&self) -> &Self {
+        self.inner.services_stop.set(true);
+        self
+    }
+
+    /// Whom services were told of that they are not wanted any more, in order: the step, and its attempts.
+    pub fn stops(&self) -> Vec<(String, Vec<u32>)> {
+        self.inner.stops.borrow().clone()
+    }
+
     /// Runs that still have a living actor. Every actor of a run shares the run's playbook, and nobody else keeps it.
     pub fn living_runs(&self) -> Vec<String> {
         let playbooks = self.inner.playbooks.borrow();
@@ -303,6 +316,14 @@ impl JobRunner for ScriptedRunner {
             panic!("{text}");
         }
         act(Rc::clone(&self.inner), script, call).boxed_local()
+    }
+
+    fn cancel(&self, attempt: CancelledAttempt) -> LocalBoxFuture<'static, bool> {
+        let step = attempt.run.job(attempt.job).step.text().to_owned();
+        let mut attempts: Vec<u32> = attempt.starts.iter().map(|start| start.attempt).collect();
+        attempts.dedup();
+        self.inner.stops.borrow_mut().push((step, attempts));
+        ready(self.inner.services_stop.get()).boxed_local()
     }
 
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {

@@ -4,7 +4,7 @@ use orchestrator::engine::EngineLimits;
 use orchestrator::engine::messages::Verb;
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
-use orchestrator::store::{JobPhase, Record, RunProgress};
+use orchestrator::store::{JobPhase, JobProgress, Journal, Record, RunProgress};
 use orchestrator::testing::{MemoryJournal, ScriptedRunner, Sketch, TestEngine, graph_of, quiet};
 use serde_json::json;
 
@@ -197,5 +197,73 @@ fn an_attempt_that_begins_after_a_restart_is_as_visible() {
         let run = journal.progress(1, 3);
         assert_eq!((run.jobs[1].phase, run.jobs[1].attempt), (JobPhase::Running, 2));
         assert_eq!(ambiguous(&run), 1, "once, however often the process dies during the attempt");
+    }
+}
+
+/// Cancels after the first attempt has failed so: while the second one waits, or while it is at work.
+async fn cancelled_after(kind: FailureKind, jobs: &ScriptedRunner, second_is_at_work: bool) -> JobProgress {
+    jobs.step("2").fails_with(kind, "no");
+    let engine = TestEngine::new(jobs);
+    let sketch = with_retry(2, 60);
+    engine.submit(&sketch).await.unwrap();
+    quiet().await;
+    if second_is_at_work {
+        jobs.step("2").never_returns();
+        actix::clock::sleep(secs(100)).await;
+    }
+    engine.handle().steer(1, Verb::Cancel).await.unwrap();
+    assert_eq!(engine.outcome("a1").await.outcome, RunOutcome::Cancelled);
+    let job = engine.progress(&sketch).jobs[1].clone();
+    engine.finish().await;
+    job
+}
+
+#[actix::test]
+async fn a_cancel_reaches_earlier_attempts_that_may_be_at_work() {
+    for (kind, second_is_at_work, told, may_still_run) in [
+        (FailureKind::TimedOut, false, vec![1], true),
+        (FailureKind::OutcomeUnknown, false, vec![1], true),
+        (FailureKind::Unreachable, false, vec![1], true),
+        (FailureKind::ServiceError, false, vec![], false),
+        (FailureKind::TimedOut, true, vec![1, 2], true),
+        (FailureKind::ServiceError, true, vec![2], true),
+    ] {
+        let jobs = ScriptedRunner::new();
+        let job = cancelled_after(kind, &jobs, second_is_at_work).await;
+        assert_eq!(jobs.stops(), [("2".to_owned(), told)], "{kind:?}");
+        assert_eq!((job.phase, job.may_still_run), (JobPhase::Cancelled, may_still_run), "{kind:?}");
+        let jobs = ScriptedRunner::new();
+        jobs.services_stop();
+        assert!(!cancelled_after(kind, &jobs, second_is_at_work).await.may_still_run, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_cancel_reaches_earlier_attempts_of_earlier_lives() {
+    // asked in this life, or in the one before; while the second attempt waits, or while it is at work
+    for (second_is_at_work, asked_before) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
+        jobs.step("2").fails_with(FailureKind::TimedOut, "too slow");
+        life(&journal, &jobs, EngineLimits::default(), async |engine| {
+            submit(&engine, &with_retry(2, 60)).await;
+            quiet().await;
+            jobs.step("2").never_returns();
+            if second_is_at_work {
+                actix::clock::sleep(secs(100)).await;
+            }
+        });
+        life(&journal, &jobs, EngineLimits::default(), async |engine| {
+            quiet().await;
+            match asked_before {
+                true => drop(journal.append(1, Record::CancelAsked).await.unwrap()),
+                false => engine.steer(1, Verb::Cancel).await.unwrap(),
+            }
+            quiet().await;
+        });
+        life(&journal, &jobs, EngineLimits::default(), async |_| quiet().await);
+        let told = if second_is_at_work { vec![1, 2] } else { vec![1] };
+        assert_eq!(jobs.stops(), [("2".to_owned(), told)], "asked before: {asked_before}");
+        let job = &journal.progress(1, 3).jobs[1];
+        assert_eq!((job.phase, job.may_still_run), (JobPhase::Cancelled, true));
     }
 }

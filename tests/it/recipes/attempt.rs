@@ -72,7 +72,7 @@ impl Life {
     }
 
     pub(super) async fn cancel(&self, run: &Rc<RunSpec>, job: usize, starts: Vec<KnownStart>) -> bool {
-        self.jobs.cancel(CancelledAttempt { run: Rc::clone(run), job, starts }).await
+        self.jobs.cancel(CancelledAttempt { run: Rc::clone(run), job, attempt: 1, starts }).await
     }
 }
 

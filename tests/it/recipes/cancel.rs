@@ -1,10 +1,11 @@
 //! Cancelled jobs at their services: who can be told is told, within a limit, and nobody says `stopped` who does not know.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use orchestrator::jobs::JobSettings;
 use orchestrator::playbook::job::Service;
-use orchestrator::ports::JobCall;
+use orchestrator::ports::{CancelledAttempt, JobCall, JobRunner};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -138,4 +139,14 @@ async fn the_slot_of_a_function_that_cannot_be_told_is_held() {
         let after = next_function_after(tells([]), acknowledged).await;
         assert!((600..610).contains(&after.as_secs()), "{after:?}, acknowledged: {acknowledged}");
     }
+}
+
+#[actix::test]
+async fn the_slot_of_an_earlier_attempt_is_not_held_again() {
+    let life = Life::new(Script::default());
+    let run = run_of(&around(json!({"title": "function", "function": {}, "from": [1]})));
+    let (started, starts) = (Instant::now(), vec![known(Service::Function, "20", false)]);
+    life.jobs.cancel(CancelledAttempt { run: Rc::clone(&run), job: 1, attempt: 2, starts }).await;
+    assert!(life.run(JobCall { attempt: 2, ..life.call(&run, 1) }).await.is_ok());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }

@@ -54,8 +54,19 @@ impl World {
             {
                 self.finds("I20: an attempt fails that has not begun");
             }
+            Record::JobCancelled { may_still_run: false, .. } if self.is_secretly_at_work(job) => {
+                self.finds("I5: a job is said to have stopped that a service is at work on");
+            }
             _ => {}
         }
+    }
+
+    /// Whether a service is at work on a job of which no start was said to be ambiguous.
+    fn is_secretly_at_work(&self, job: JobIndex) -> bool {
+        let mut warnings = self.book.written.warnings.iter();
+        let at_work =
+            (1..=self.book.written.jobs[job].attempt).any(|attempt| self.outside.is_attempt_at_work(job, attempt));
+        at_work && !warnings.any(|warning| warning.job == Some(job) && warning.text != OF_A_RETRY)
     }
 
     fn has_died(&self, record: &Record) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orchestrator::engine::CountedAs;
 use orchestrator::engine::admission::Request;
-use orchestrator::engine::decisions::{has_node, left_before, left_by, node_of, said_to, starts_of};
+use orchestrator::engine::decisions::{has_node, intents_of, left_before, left_by, node_of, said_to};
 use orchestrator::engine::messages::{JobReport, Ticket};
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::inputs::InputBuffer;
@@ -142,14 +142,15 @@ impl World {
     fn let_go(&mut self, job: JobIndex) {
         let before = Arc::clone(&self.run.before);
         let node = self.node(job);
-        let starts = match node.attempt.take() {
+        let present = match node.attempt.take() {
             Some(attempt) => attempt.starts,
             None => {
                 let number = node.state.attempt();
-                before.jobs.get(job).map_or_else(Vec::new, |known| starts_of(known, number))
+                before.jobs.get(job).map_or_else(Vec::new, |known| intents_of(known, number))
             }
         };
-        node.letting_go = Some(!starts.is_empty());
+        let left = std::mem::take(&mut node.left);
+        node.letting_go = Some(!left.is_empty() || !present.is_empty());
     }
 
     pub(super) fn is_let_go(&mut self, job: JobIndex) {
