@@ -71,6 +71,15 @@ impl Order {
     }
 }
 
+/// Runs that do not go on but are ended.
+///
+/// *Errors*: the journal cannot be read.
+pub(super) fn quarantined(history: &SqliteHistory) -> Result<Vec<i64>, JournalError> {
+    let order = Order::of(history.unsettled_runs()?, &history.crashes()?);
+    let ended = order.suspects.iter().filter(|(_, treatment)| *treatment != Treatment::Alone);
+    Ok(ended.map(|(run_id, _)| *run_id).collect())
+}
+
 /// Runs being taken up again, on a thread of its own. Dropping it stops that; what has not gone on does so after the next
 /// start, and is not suspected of anything.
 pub(super) struct Recovery {

@@ -15,7 +15,7 @@ use super::callback_key::callback_key;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
-use super::recovery::Recovery;
+use super::recovery::{Recovery, quarantined};
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -150,7 +150,10 @@ impl Stack {
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
         let for_recipes = callbacks.clone();
-        let let_go = let_go_functions(stores.history.as_ref(), journal.tick(), config.jobs.function_linger)
+        let let_go = quarantined(&stores.history)
+            .and_then(|runs| {
+                let_go_functions(stores.history.as_ref(), journal.tick(), config.jobs.function_linger, &runs)
+            })
             .map_err(|error| failed(error.to_string()))?;
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)

@@ -1,6 +1,6 @@
 //! Functions that runs have let go of: their service may be at work on them although nobody waits for them any more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::{Entry, History, JournalError, Millis, Record};
@@ -8,19 +8,27 @@ use crate::playbook::job::Service;
 use crate::ports::LetGoStart;
 
 /// Every function that was let go of less than `linger` before `now`, a tick of the journal. One that runs on in an open
-/// run is not among them: its job goes on with it.
+/// run is not among them, because its job goes on with it; but in a run of `given_up`, which is about to be ended, it is let
+/// go of now.
 ///
 /// *Errors*: the journal cannot be read at all.
-pub fn let_go_functions(history: &dyn History, now: Millis, linger: Duration) -> Result<Vec<LetGoStart>, JournalError> {
+pub fn let_go_functions(
+    history: &dyn History,
+    now: Millis,
+    linger: Duration,
+    given_up: &[i64],
+) -> Result<Vec<LetGoStart>, JournalError> {
     let since = now.saturating_sub(linger.as_millis().try_into().unwrap_or(Millis::MAX));
     let mut found = Vec::new();
-    for run_id in history.let_go_since(since)? {
+    let runs: BTreeSet<i64> = history.let_go_since(since)?.into_iter().chain(given_up.iter().copied()).collect();
+    for run_id in runs {
+        let gives_up_now = given_up.contains(&run_id).then_some(now);
         // one run that cannot be read must not keep the others from going on
         let entries = history.entries(run_id).unwrap_or_else(|error| {
             log::error!("run={run_id}: whether a function of it is at work cannot be read: {error}");
             Vec::new()
         });
-        let let_go = of_run(&entries);
+        let let_go = of_run(&entries, gives_up_now);
         let recent = let_go.into_iter().filter(|(at, _)| *at >= since);
         found.extend(recent.map(|(at, start)| LetGoStart {
             let_go: Duration::from_millis(now.saturating_sub(at).max(0).unsigned_abs()),
@@ -30,8 +38,8 @@ pub fn let_go_functions(history: &dyn History, now: Millis, linger: Duration) ->
     Ok(found)
 }
 
-/// What one run has let go of, and when.
-fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
+/// What one run has let go of, and when; of the rest it lets go at the given time, if there is one.
+fn of_run(entries: &[Entry], gives_up: Option<Millis>) -> Vec<(Millis, LetGoStart)> {
     let mut at_work: HashMap<usize, LetGoStart> = HashMap::new();
     let mut let_go = Vec::new();
     for entry in entries {
@@ -58,6 +66,9 @@ fn of_run(entries: &[Entry]) -> Vec<(Millis, LetGoStart)> {
             }
             _ => {}
         }
+    }
+    if let Some(now) = gives_up {
+        let_go.extend(at_work.into_values().map(|start| (now, start)));
     }
     let_go
 }
@@ -94,7 +105,7 @@ mod tests {
     }
 
     fn found(records: &[Record]) -> Vec<(Millis, String, bool)> {
-        let let_go = of_run(&entries(records));
+        let let_go = of_run(&entries(records), None);
         let_go.into_iter().map(|(at, start)| (at, start.wire_id, start.acknowledged)).collect()
     }
 
@@ -125,5 +136,13 @@ mod tests {
         assert_eq!(found(&[begun.as_slice(), &[cancelled(false)]].concat()), []);
         let finished = Record::AnalysisFinished { outcome: RunOutcome::Cancelled, cause: None, elapsed_ms: 0 };
         assert_eq!(found(&[starting(0, Service::Function), finished]), [(2, "0".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_run_that_is_given_up_lets_go_of_what_runs_on() {
+        let records = [starting(0, Service::Function), acknowledged(0), starting(1, Service::Cleaning)];
+        let let_go = of_run(&entries(&records), Some(9));
+        let start = LetGoStart { wire_id: "0".to_owned(), acknowledged: true, let_go: Duration::ZERO };
+        assert_eq!(let_go, [(9, start)]);
     }
 }

@@ -152,8 +152,14 @@ pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) 
                 .execute([run_id])?;
         }
         Record::ResumeAsked => {
-            db.prepare_cached("UPDATE runs SET state = 'running' WHERE run_id = ?1 AND state = 'paused'")?
-                .execute([run_id])?;
+            // it may stand in line
+            db.prepare_cached(
+                "UPDATE runs SET state = coalesce((
+                     SELECT iif(record ->> 'event' = 'queued', 'queued', 'running') FROM journal
+                     WHERE run_id = ?1 AND record ->> 'event' IN ('queued', 'begun') ORDER BY seq DESC LIMIT 1
+                 ), 'running') WHERE run_id = ?1 AND state = 'paused'",
+            )?
+            .execute([run_id])?;
         }
         Record::Accepted
         | Record::Rerun { .. }

@@ -180,3 +180,26 @@ async fn a_run_is_read_back_with_everything_that_was_queued_before() {
     let history = SqliteHistory::open(&place.file());
     assert_eq!(journal.read_back(1).await.unwrap(), history.entries(1).unwrap());
 }
+
+/// *Shape*: pairs of a record and the state that the run's row has from then on.
+async fn states(records: &[(Record, &str)]) {
+    let place = Place::new();
+    let (journal, history) = (SqliteJournal::open(&place.file()).unwrap(), SqliteHistory::open(&place.file()));
+    let sketch = graph_of("1 -> 2");
+    journal.accept(sketch.submission(&sketch.plan())).await.unwrap();
+    for (record, state) in records {
+        journal.append(1, record.clone()).await.unwrap();
+        let run = history.find(Space::Analysis, "a1", None).unwrap().unwrap();
+        assert_eq!(run.state, *state, "after {record:?} of {records:?}");
+    }
+}
+
+#[actix::test]
+async fn a_run_that_is_resumed_is_in_line_again_if_it_was() {
+    use Record::{Begun, PauseAsked, Queued, ResumeAsked};
+    states(&[(PauseAsked, "paused"), (ResumeAsked, "running")]).await;
+    states(&[(Queued, "queued"), (PauseAsked, "paused"), (ResumeAsked, "queued"), (Begun, "running")]).await;
+    states(&[(Queued, "queued"), (PauseAsked, "paused"), (Begun, "paused"), (ResumeAsked, "running")]).await;
+    // the process was started again meanwhile
+    states(&[(PauseAsked, "paused"), (Begun, "paused"), (Queued, "paused"), (ResumeAsked, "queued")]).await;
+}

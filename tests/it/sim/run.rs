@@ -68,7 +68,7 @@ fn one_life(world: &Rc<World>, number: u32, base: Time, ends: Option<Crash>) -> 
         let journal = SimJournal::open(&life);
         actix::spawn(commit_in_groups(Rc::clone(&life), Arc::clone(&journal)));
         let settings = world.plan.settings.clone();
-        let let_go = let_go_functions(&world.journal, journal.tick(), settings.function_linger)
+        let let_go = let_go_functions(&world.journal, journal.tick(), settings.function_linger, &[])
             .expect("the journal in memory can be read");
         let jobs = PlatformJobs::new(ports(&life), settings).holding(let_go);
         let engine = EngineHandle::start_here(EngineLimits::default(), Arc::clone(&journal) as _, Rc::new(jobs));

@@ -136,3 +136,30 @@ fn five_crashes_in_a_row_while_runs_are_taken_up_again_end_no_innocent_run() {
         assert_eq!(starts_of(&stack, id), 1, "{id} was started once");
     }
 }
+
+/// Functions that run at once mix their inputs, also when the run of the first one is not waited for any more.
+#[test]
+fn a_function_of_a_quarantined_run_keeps_its_slot_until_the_service_is_done() {
+    let function = |id: &str| {
+        json!({
+            "analysis-id": id, "database-id": "poison", "metadata": {},
+            "jobs": [{
+                "step": 1, "id": format!("{id}-1"), "title": "function", "function": {"name": "f", "args": []},
+                "from": 0, "next": [0],
+            }],
+        })
+    };
+    let slow = Behaviour { latency_ms: 15_000, ..Behaviour::default() };
+    let script = Script { jobs: [("poison-1".to_owned(), slow)].into(), ..Script::default() };
+    let mut stack = Stack::answering(Stores::Embedded, script, &[]);
+    stack.orchestrator.submit(&function("Poison"));
+    wait_for("the function is at work", PATIENCE, || {
+        (stack.orchestrator.run("analyses", "Poison")["jobs"][0]["state"] == "running").then_some(())
+    });
+    let (orchestrator, _) = stack.orchestrator.crash_until_it_says(&[("POISON", "jobs:Poison")], "quarantined");
+    stack.orchestrator = orchestrator;
+    stack.orchestrator.submit(&function("Next"));
+    let next = stack.orchestrator.settled("analyses", "Next", PATIENCE);
+    assert_eq!(next["state"], "succeeded", "{next:#}");
+    assert_eq!(stack.dummies.max_in_flight(Kind::Function), 1);
+}
