@@ -76,19 +76,19 @@ seeded_bugs! {
     an_acknowledgement_before_the_commit: 1 by "acceptance::what_is_acknowledged_is_committed"
         because ["history.find(Space::Analysis"];
     a_start_without_an_intent: 2 by "stack::kill_points::k5_the_answer_to_a_start_was_read_and_not_written_down"
-        because [];
+        because ["repeated_starts(&stack), BTreeMap::new()", "(\"POST /data-cleaning\", \"2\"): 2"];
     a_start_that_is_repeated_blindly: 3 by "stack::kill_points::k5_the_answer_to_a_start_was_read_and_not_written_down"
-        because [];
+        because ["repeated_starts(&stack), BTreeMap::new()", "(\"POST /data-cleaning\", \"2\"): 2"];
     counting_nodes_instead_of_edges: 4 by "model::an_input_buffer_counts_each_edge_once_and_settles_once"
         because ["missing"];
     counting_a_repeated_edge: 5 by "model::an_input_buffer_counts_each_edge_once_and_settles_once"
         because ["answer.is_ok(), fresh"];
     deleting_the_evidence_before_the_journal_has_the_success: 6 by "stack::kill_points::k15c_the_evidence_was_seen_and_the_success_is_not_written_down"
-        because [];
+        because ["run[\"state\"], \"succeeded\"", "no _SUCCESS appeared in the output"];
     trusting_the_reply_of_spark: 7 by "recipes::failures::spark_replies_but_has_left_no_evidence"
-        because [];
+        because ["failure-spark-no-evidence.txt, line "];
     no_limit_of_time: 8 by "recipes::patience::a_job_that_never_finishes_ends_at_its_limit"
-        because [];
+        because ["the run settles: Elapsed"];
     accepting_the_end_of_an_earlier_attempt: 9 by "attempts::the_end_of_an_earlier_attempt_changes_nothing"
         because ["AttemptEnd::Succeeded), Step::Nothing"];
     a_document_with_another_id_each_time: 10 by "stack::kill_points::k9_a_record_has_gone_out_and_that_is_not_written_down"
