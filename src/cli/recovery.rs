@@ -27,8 +27,9 @@ const BATCH: usize = 100;
 /// A run that the process has crashed with so often while it was alone does not go on any more.
 const MOST_CRASHES: u32 = 3;
 
-/// How long a suspect must have lived before the next one's turn.
-const MOMENT: Duration = Duration::from_millis(100);
+/// How long a suspect must have lived, once its actors exist, before the next one's turn. Short: whoever ends the process from
+/// outside meanwhile ends it for this run, too, and dozens of suspects may wait for their turns.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// How long the door stays closed at most while runs are taken up again. Suspects are not waited for.
 const DOOR_PATIENCE: Duration = Duration::from_secs(10);
