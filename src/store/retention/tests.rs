@@ -188,10 +188,13 @@ fn a_round_that_breaks_off_anywhere_is_finished_by_the_next() {
         let mut db = database();
         ten_and_an_open_one(&db);
         let mut keeper = Keeper::new(keep.clone(), Clock::resume(&db).expect("a clock"));
-        for piece in 0..pieces {
+        // how much a piece removes depends on how fast the machine is: a round may have fewer pieces than the one before
+        for _ in 0..pieces {
             keeper.work(&mut db).expect("writable");
             ended = keeper.round.is_none();
-            assert!(!ended || piece + 1 == pieces);
+            if ended {
+                break;
+            }
         }
         check(&mut db);
         finish(&mut db, &keep);
