@@ -31,11 +31,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Time limit of Spark jobs: a message that was never sent is waited for as long.
-const SPARK_LIMIT: Duration = Duration::from_secs(15);
-
-/// The same where several troubles in a row may hold them up, which must cost nobody anything.
-const SPARK_LIMIT_OF_OUTAGES: Duration = Duration::from_secs(40);
+/// Time limit of Spark jobs: a message that was never sent is waited for as long. Long enough for several deaths or troubles in a
+/// row, which hold a job up and must cost nobody anything.
+const SPARK_LIMIT: Duration = Duration::from_secs(40);
 
 fn main() -> ExitCode {
     let options = options::Options::parse();

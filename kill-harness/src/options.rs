@@ -59,7 +59,7 @@ pub(crate) struct Common {
     /// Most analyses open at the same time; default: 80, more where notices and records wait
     #[arg(long)]
     pub(crate) in_flight: Option<usize>,
-    /// Seconds that a Spark job may take; default: 15, more where troubles hold them up
+    /// Seconds that a Spark job may take; default: 40
     #[arg(long, value_name = "SECONDS")]
     pub(crate) spark_limit: Option<u64>,
     /// Puts a fault into the orchestrator, 1 to 14, which the run then has to find

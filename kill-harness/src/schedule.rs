@@ -50,7 +50,8 @@ pub(crate) enum Blow {
     SoonAfterStart,
 }
 
-/// All deaths of a run: every place `each` times, the rest at random moments, in random order.
+/// All deaths of a run: every place `each` times, the rest at random moments, in random order but for the last ones, which are
+/// at random moments as far as there are any: when few analyses are left, nobody may come by a place any more.
 pub(crate) fn schedule(rng: &mut Rng, kills: usize, each: usize) -> Vec<Blow> {
     let named: Vec<Blow> = POINTS
         .iter()
@@ -62,11 +63,20 @@ pub(crate) fn schedule(rng: &mut Rng, kills: usize, each: usize) -> Vec<Blow> {
     let mut blows = named;
     blows.extend((0..random).map(|_| if rng.u8(0..5) == 0 { Blow::SoonAfterStart } else { Blow::Anytime }));
     rng.shuffle(&mut blows);
+    let named_end = blows.len() - random.min(blows.len() / 5);
+    for last in named_end..blows.len() {
+        let is_named = |blow: &Blow| matches!(blow, Blow::At { .. });
+        if is_named(&blows[last])
+            && let Some(earlier) = blows[..named_end].iter().rposition(|blow| !is_named(blow))
+        {
+            blows.swap(earlier, last);
+        }
+    }
     let mut left = recoveries;
     while left > 0 {
         let series = left.min(SERIES);
         // not before there is something to recover
-        let place = rng.usize(blows.len().min(2)..=blows.len());
+        let place = rng.usize(named_end.min(2)..=named_end);
         let death = Blow::At { point: RECOVERY, rate: 1.0 };
         blows.splice(place..place, std::iter::repeat_n(death, series));
         left -= series;
@@ -98,5 +108,17 @@ mod tests {
             assert_eq!(count, 10, "{name}");
         }
         assert!(blows.contains(&Blow::SoonAfterStart) && blows.contains(&Blow::Anytime));
+    }
+
+    #[test]
+    fn the_last_deaths_are_at_random_moments() {
+        for seed in 0..100 {
+            for (kills, each, last) in [(30, 1, 5), (460, 10, 90)] {
+                let blows = schedule(&mut Rng::with_seed(seed), kills, each);
+                let named = |blow: &Blow| matches!(blow, Blow::At { .. });
+                let at_the_end = blows.iter().rev().take_while(|blow| !named(blow)).count();
+                assert!(at_the_end >= last, "seed {seed}: {at_the_end} of {kills}");
+            }
+        }
     }
 }

@@ -8,7 +8,6 @@ use fastrand::Rng;
 use test_peers::Folder;
 use tokio::task::spawn_local;
 
-use crate::SPARK_LIMIT_OF_OUTAGES;
 use crate::checker::{self, Findings, Tolerance};
 use crate::client;
 use crate::enough;
@@ -65,7 +64,6 @@ async fn play_kills(flags: Kills) -> Result<Report, String> {
 
 async fn play_outages(mut flags: Flags) -> Result<Report, String> {
     flags.common.in_flight.get_or_insert(IN_FLIGHT_OF_OUTAGES);
-    flags.common.spark_limit.get_or_insert(SPARK_LIMIT_OF_OUTAGES.as_secs());
     let mut stage = Stage::set(&flags.common, flags.analyses.unwrap_or(1500)).await?;
     stage.hurry();
     let away: &[Duration] = if flags.long { &[10, 60].map(Duration::from_secs) } else { &[Duration::from_secs(10)] };

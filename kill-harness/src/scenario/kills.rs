@@ -49,10 +49,11 @@ pub(crate) async fn run(
     while let Some(blow) = blows.pop_front() {
         let left = world.analyses.len().saturating_sub(world.over());
         let pace = left as f64 / (blows.len() + 1) as f64;
-        let struck = strike(world, recipe, blow, pace, rng, deaths).await?;
-        if !struck && again > 0 && left > 0 {
+        let mut struck = strike(world, recipe, blow, pace, rng, deaths).await?;
+        while !struck && again > 0 && world.over() < world.analyses.len() {
             again -= 1;
-            blows.push_front(blow);
+            // the next one who comes by, whoever that is
+            struck = strike(world, recipe, blow, 0.0, rng, deaths).await?;
         }
         if deaths.kills.is_multiple_of(10) {
             progress(world, deaths);
@@ -76,6 +77,8 @@ async fn strike(
     match blow {
         Blow::At { point, rate } => {
             let open = world.evidence.borrow().open();
+            // a miss must leave enough for the next try
+            let pace = pace.min(world.analyses.len().saturating_sub(over) as f64 / 8.0);
             let most = if point == RECOVERY { open.min(20) as f64 } else { (0.5 * rate * pace).min(LATEST) };
             let passage = 1 + rng.u32(0..(most as u32).max(1));
             let mut life = Life::launch_with(recipe, Some(format!("{point}:{passage}")))?;

@@ -18,7 +18,7 @@ use crate::orchestrator::{Orchestrator, Recipe};
 use crate::world::World;
 
 /// With nothing happening for so long, what has not ended is stuck. Longer than every limit that ends a wait.
-const STUCK_AFTER: Duration = Duration::from_secs(crate::SPARK_LIMIT_OF_OUTAGES.as_secs() + 30);
+const STUCK_AFTER: Duration = Duration::from_secs(crate::SPARK_LIMIT.as_secs() + 30);
 
 /// After the last analysis has ended: time for whatever should not come any more.
 const AFTERMATH: Duration = Duration::from_millis(1500);
