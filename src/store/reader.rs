@@ -134,8 +134,10 @@ impl History for SqliteHistory {
             db.prepare_cached(
                 "SELECT DISTINCT run_id FROM journal
                  WHERE seq > coalesce((SELECT seq FROM journal WHERE coalesce(tick, at) < ?1 ORDER BY seq DESC LIMIT 1), 0)
-                 AND (record ->> 'event' IN ('job-failed', 'job-retrying', 'job-cancelled')
-                   OR (record ->> 'event' = 'analysis-finished' AND record ->> 'outcome' <> 'succeeded'))
+                 AND CASE WHEN json_valid(record) THEN
+                   record ->> 'event' IN ('job-failed', 'job-retrying', 'job-cancelled')
+                   OR (record ->> 'event' = 'analysis-finished' AND record ->> 'outcome' <> 'succeeded')
+                 END
                  ORDER BY run_id",
             )?
             .query_map([tick], |row| row.get(0))?

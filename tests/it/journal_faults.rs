@@ -11,6 +11,9 @@ use futures::FutureExt;
 use orchestrator::engine::messages::SubmitError;
 use orchestrator::engine::{EngineHandle, EngineLimits};
 use orchestrator::playbook::Space;
+use orchestrator::ports::{FailureKind, JobFailure};
+use orchestrator::store::let_go::let_go_functions;
+use orchestrator::store::recovery::open_runs;
 use orchestrator::store::{History, Journal, JournalError, Record, SqliteHistory, SqliteJournal};
 use orchestrator::testing::{Latch, ScriptedRunner, graph_of};
 use rusqlite::Connection;
@@ -127,6 +130,26 @@ async fn a_journal_that_nobody_writes_to_notices_that_there_is_room_again() {
         actix::clock::sleep(Duration::from_millis(5)).await;
     }
     assert!(journal.accept(sketch.submission(&sketch.plan())).await.is_ok());
+}
+
+/// What cannot be read of one run must not keep the others, or the whole process, from going on.
+#[actix::test]
+async fn a_record_that_is_no_json_keeps_nobody_from_starting() {
+    let place = Place::new();
+    let journal = SqliteJournal::open(&place.file()).unwrap();
+    for id in ["a1", "a2"] {
+        let sketch = graph_of("1 -> 2").id(id);
+        journal.accept(sketch.submission(&sketch.plan())).await.unwrap();
+    }
+    let failure = JobFailure::new(FailureKind::TimedOut, "too slow");
+    journal.append(1, Record::JobFailed { job: 1, attempt: 1, failure }).await.unwrap();
+    let other = Connection::open(place.file()).unwrap();
+    other.execute_batch("INSERT INTO journal (run_id, at, record) VALUES (1, 0, '{torn'), (2, 0, '')").unwrap();
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!(history.let_go_since(0).unwrap(), [1], "the run that can be found");
+    assert!(history.entries(1).is_err());
+    assert_eq!(let_go_functions(&history, journal.tick(), Duration::from_secs(600), &[]).unwrap(), []);
+    assert_eq!(open_runs(&history, journal.tick()).unwrap().len(), 0, "neither can be read, and that is no error");
 }
 
 /// One record can never be written, and the disk is full: the others are not broken by that.
