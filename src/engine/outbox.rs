@@ -165,6 +165,8 @@ impl Lanes {
                 done.send_replace(number);
             }
         }
+        // one that had nothing to tell must not let the next one pass those before it
+        turn.comes().await;
     }
 
     /// Answers why the delivery was given up, if it was.

@@ -117,6 +117,12 @@ impl ScriptedRunner {
         self
     }
 
+    /// From now on nobody is told anything.
+    pub fn tells_nothing(&self) -> &Self {
+        self.inner.tells.set(false);
+        self
+    }
+
     /// Every delivery takes this long.
     pub fn deliveries_take(&self, time: Duration) -> &Self {
         self.inner.delivery_takes.set(time);

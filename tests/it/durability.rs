@@ -128,6 +128,25 @@ async fn what_a_run_has_to_tell_goes_before_the_first_word_of_the_next_run_of_it
     engine.finish().await;
 }
 
+/// The second run has no words of its own in this lane.
+#[actix::test]
+async fn a_run_with_nothing_to_tell_lets_nobody_pass_those_before_it() {
+    let jobs = ScriptedRunner::new();
+    let engine = TestEngine::new(&jobs);
+    jobs.tells_milestones().deliveries_take(secs(10));
+    engine.run(&graph_of("1 -> 2")).await;
+    jobs.tells_nothing();
+    engine.run(&graph_of("1 -> 2")).await;
+    jobs.tells_milestones();
+    engine.run(&graph_of("1 -> 2")).await;
+    engine.journal().wait_until(|journal| journal.unsettled().is_empty()).await;
+    let told = jobs.told();
+    let at = |number: u32| told.iter().filter(|told| told.number == number).map(|told| told.at).collect::<Vec<_>>();
+    let last = at(5).into_iter().min();
+    assert!(at(1).into_iter().max() >= last, "the third run's first word comes after the first run's last: {told:?}");
+    engine.finish().await;
+}
+
 #[actix::test]
 async fn a_submission_that_cannot_be_written_is_refused_and_not_counted() {
     let engine = TestEngine::new(&ScriptedRunner::new());
