@@ -47,12 +47,19 @@ enum Treatment {
 
 /// In which order and how runs go on.
 #[derive(Debug, PartialEq, Eq)]
-struct Order {
+pub(super) struct Order {
     usual: Vec<i64>,
     suspects: Vec<(i64, Treatment)>,
 }
 
 impl Order {
+    /// What the journal says at the start of the process.
+    ///
+    /// *Errors*: it cannot be read.
+    pub(super) fn read(history: &SqliteHistory) -> Result<Self, JournalError> {
+        Ok(Self::of(history.unsettled_runs()?, &history.crashes()?))
+    }
+
     /// Suspects come last, the less suspect ones first.
     fn of(open: Vec<i64>, crashes: &BTreeMap<i64, u32>) -> Self {
         let (mut suspects, usual): (Vec<_>, Vec<_>) = open.into_iter().partition(|run_id| crashes.contains_key(run_id));
@@ -64,21 +71,16 @@ impl Order {
         };
         Self { usual, suspects: suspects.into_iter().map(treat).collect() }
     }
-}
 
-impl Order {
+    /// Runs that do not go on but are ended.
+    pub(super) fn given_up(&self) -> Vec<i64> {
+        let ended = self.suspects.iter().filter(|(_, treatment)| *treatment != Treatment::Alone);
+        ended.map(|(run_id, _)| *run_id).collect()
+    }
+
     fn all(&self) -> impl Iterator<Item = i64> {
         self.usual.iter().copied().chain(self.suspects.iter().map(|(run_id, _)| *run_id))
     }
-}
-
-/// Runs that do not go on but are ended.
-///
-/// *Errors*: the journal cannot be read.
-pub(super) fn quarantined(history: &SqliteHistory) -> Result<Vec<i64>, JournalError> {
-    let order = Order::of(history.unsettled_runs()?, &history.crashes()?);
-    let ended = order.suspects.iter().filter(|(_, treatment)| *treatment != Treatment::Alone);
-    Ok(ended.map(|(run_id, _)| *run_id).collect())
 }
 
 /// Runs being taken up again, on a thread of its own. Dropping it stops that; what has not gone on does so after the next
@@ -93,21 +95,19 @@ pub(super) struct Recovery {
 impl Recovery {
     /// Begins to take up every run of which something is left to be done.
     ///
-    /// *Errors*: the list of runs cannot be read, or the thread cannot be started.
+    /// *Errors*: the thread cannot be started.
     pub(super) fn start(
+        order: Order,
         journal: SqliteJournal,
         history: Arc<SqliteHistory>,
         engine: EngineHandle,
-    ) -> Result<Self, JournalError> {
-        let open = history.unsettled_runs()?;
-        let order = Order::of(open, &history.crashes()?);
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (usual_are_at_work, usual_done) = oneshot::channel();
         let work = Work { journal, history, engine };
         let thread = std::thread::Builder::new()
             .name("recovery".to_owned())
-            .spawn(move || work.run(order, usual_are_at_work, stopped))
-            .map_err(|error| JournalError::Read(error.to_string()))?;
+            .spawn(move || work.run(order, usual_are_at_work, stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread), usual_done })
     }
 

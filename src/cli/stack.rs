@@ -15,7 +15,7 @@ use super::callback_key::callback_key;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
-use super::recovery::{Recovery, quarantined};
+use super::recovery::{Order, Recovery};
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -32,7 +32,7 @@ use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, LetGoStart, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
 use crate::store::let_go::let_go_functions;
-use crate::store::{Journal, Receipt, SqliteHistory, SqliteJournal};
+use crate::store::{Journal, JournalError, Receipt, SqliteHistory, SqliteJournal};
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -150,15 +150,14 @@ impl Stack {
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
         let for_recipes = callbacks.clone();
-        let let_go = quarantined(&stores.history)
-            .and_then(|runs| {
-                let_go_functions(stores.history.as_ref(), journal.tick(), config.jobs.function_linger, &runs)
-            })
-            .map_err(|error| failed(error.to_string()))?;
+        let unreadable = |error: JournalError| failed(error.to_string());
+        let order = Order::read(&stores.history).map_err(unreadable)?;
+        let (history, linger) = (stores.history.as_ref(), config.jobs.function_linger);
+        let let_go = let_go_functions(history, journal.tick(), linger, &order.given_up()).map_err(unreadable)?;
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
-        let mut recovery = Recovery::start(stores.journal.clone(), stores.history(), engine.clone())
+        let mut recovery = Recovery::start(order, stores.journal.clone(), stores.history(), engine.clone())
             .map_err(|error| failed(error.to_string()))?;
         recovery.wait_for_usual().await;
         let door = web::Data::new(Door {
