@@ -221,7 +221,8 @@ mod armed {
         BUG_HERE.set(bug);
     }
 
-    /// Whether the actors of this thread lose every message that tells of the end of a job or of a slot given back.
+    /// Whether the actors of this thread lose every message that tells of the end of a job or of a slot given back, and every
+    /// order to stop or to go on.
     pub fn drops_messages() -> bool {
         DROPS_HERE.get()
     }

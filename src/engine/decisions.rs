@@ -1,6 +1,6 @@
 //! What the actors decide without being actors: the words of a job's end, and what a life of a run begins with.
 //!
-//! Pure.
+//! Pure: the worlds of the tests (`tests/it/world`) stand on these functions, too.
 
 use super::messages::JobReport;
 use crate::graph::inputs::{EdgeOutcome, InputBuffer};
@@ -112,13 +112,13 @@ pub fn node_of(job: JobIndex, inputs: InputBuffer, attempts: u32, before: &RunPr
 }
 
 /// Starts that earlier lives of the process intended for an attempt.
-pub fn intents_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
+pub fn starts_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
     known.intents.iter().filter(|start| start.attempt == attempt).cloned().collect()
 }
 
 /// The same with those of earlier attempts that a service may be at work on all the same: whom to tell that the job is not
 /// wanted any more.
-pub fn starts_of(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
+pub fn starts_until(known: &JobProgress, attempt: u32) -> Vec<KnownStart> {
     known.intents.iter().filter(|start| start.attempt <= attempt).cloned().collect()
 }
 

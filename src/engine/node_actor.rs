@@ -12,7 +12,7 @@ use actix::prelude::*;
 use futures::FutureExt;
 
 use super::attempt::JournalLog;
-use super::decisions::{intents_of, left_before, left_by, node_of};
+use super::decisions::{left_before, left_by, node_of, starts_of};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
@@ -206,7 +206,7 @@ impl NodeActor {
 
     /// Starts that an earlier life of the process intended for an attempt.
     fn known_starts(&self, attempt: u32) -> Vec<KnownStart> {
-        self.before().map_or_else(Vec::new, |known| intents_of(known, attempt))
+        self.before().map_or_else(Vec::new, |known| starts_of(known, attempt))
     }
 
     fn before(&self) -> Option<&JobProgress> {

@@ -7,7 +7,7 @@ use actix::clock::Instant;
 use actix::prelude::*;
 use futures::FutureExt;
 
-use super::decisions::{begun_before, starts_of};
+use super::decisions::{begun_before, starts_until};
 use super::graph_actor::GraphActor;
 use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
 use super::supervisor::AnalysisSupervisor;
@@ -92,7 +92,7 @@ impl GraphActor {
     pub(super) fn let_go_unseen(&mut self, job: JobIndex, ctx: &mut Context<Self>) -> bool {
         let (Some(known), Some(context)) = (begun_before(job, &self.before), &self.context) else { return false };
         let attempt = known.attempt;
-        let starts = starts_of(known, attempt);
+        let starts = starts_until(known, attempt);
         let may_have_started = !starts.is_empty();
         let (context, runner) = (Rc::clone(context), Rc::clone(&context.runner));
         context.traffic.begins_to_tell();

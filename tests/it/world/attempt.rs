@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator::chaos::{self, Bug};
-use orchestrator::engine::decisions::intents_of;
+use orchestrator::engine::decisions::starts_of;
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::inputs::JobOutput;
 use orchestrator::graph::node::AttemptEnd;
@@ -81,7 +81,7 @@ impl World {
     pub(super) fn begin_attempt(&mut self, job: JobIndex) {
         let number = self.node(job).state.attempt();
         self.check_start(job, number);
-        let known = self.run.before.jobs.get(job).map_or_else(Vec::new, |known| intents_of(known, number));
+        let known = self.run.before.jobs.get(job).map_or_else(Vec::new, |known| starts_of(known, number));
         let has_begun =
             self.run.before.jobs.get(job).is_some_and(|known| known.attempt == number && known.attempt_began.is_some());
         if !has_begun && !self.node(job).left.is_empty() {

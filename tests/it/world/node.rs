@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orchestrator::engine::CountedAs;
 use orchestrator::engine::admission::Request;
-use orchestrator::engine::decisions::{has_node, intents_of, left_before, left_by, node_of, said_to};
+use orchestrator::engine::decisions::{has_node, left_before, left_by, node_of, said_to, starts_of};
 use orchestrator::engine::messages::{JobReport, Ticket};
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::inputs::InputBuffer;
@@ -146,7 +146,7 @@ impl World {
             Some(attempt) => attempt.starts,
             None => {
                 let number = node.state.attempt();
-                before.jobs.get(job).map_or_else(Vec::new, |known| intents_of(known, number))
+                before.jobs.get(job).map_or_else(Vec::new, |known| starts_of(known, number))
             }
         };
         let left = std::mem::take(&mut node.left);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use orchestrator::engine::Traffic;
 use orchestrator::engine::admission::Admission;
-use orchestrator::engine::decisions::{begun_before, end_of, ends_as, has_node, said_to, starts_of};
+use orchestrator::engine::decisions::{begun_before, end_of, ends_as, has_node, said_to, starts_until};
 use orchestrator::engine::messages::Verb;
 use orchestrator::graph::JobIndex;
 use orchestrator::graph::liveness::{Looks, Vitals};
@@ -262,7 +262,7 @@ impl World {
         let job = self.run.unseen.remove(at);
         self.run.traffic.has_told();
         let known = &self.run.before.jobs[job];
-        let (attempt, may_still_run) = (known.attempt, !starts_of(known, known.attempt).is_empty());
+        let (attempt, may_still_run) = (known.attempt, !starts_until(known, known.attempt).is_empty());
         self.write(Record::JobCancelled { job, attempt, may_still_run });
         let actions = self.run.progress.on_job_finished(job, JobEnd::Cancelled);
         self.act_on(actions);
