@@ -182,18 +182,27 @@ fn the_first_reason_to_stop_a_run_is_what_it_ends_as_after_a_restart_too() {
     assert_eq!(goes_on(&cancelled_last), (RunOutcome::Stopped, FailureKind::TimedOut));
 }
 
-#[test]
-fn what_a_service_is_at_work_on_gets_its_slot_before_anything_new() {
+fn one_at_a_time() -> EngineLimits {
+    slots(|slots| slots.total = 1)
+}
+
+/// The journal of a life with one slot: the newer run's step 3 has it, step 2 of the older one stands in line.
+fn one_slot_and_a_job_in_line() -> MemoryJournal {
     let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
     jobs.step("1").succeeds_after(secs(5));
     jobs.step("3").never_returns();
-    let one_at_a_time = || slots(|slots| slots.total = 1);
     life(&journal, &jobs, one_at_a_time(), async |engine| {
         submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
         submit(&engine, &graph_of("3:function").id("newer")).await;
         actix::clock::sleep(secs(9)).await;
     });
     assert_eq!(jobs.steps(), ["1", "3"], "2 stands in line");
+    journal
+}
+
+#[test]
+fn what_a_service_is_at_work_on_gets_its_slot_before_anything_new() {
+    let journal = one_slot_and_a_job_in_line();
     let jobs = ScriptedRunner::new();
     jobs.every().succeeds_after(secs(1));
     life(&journal, &jobs, one_at_a_time(), async |_| actix::clock::sleep(secs(9)).await);
@@ -236,15 +245,7 @@ fn what_is_asked_of_a_run_that_is_not_here_yet_has_its_effect_when_it_comes() {
 
 #[test]
 fn nothing_begins_before_every_run_has_named_its_slots() {
-    let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
-    jobs.step("1").succeeds_after(secs(5));
-    jobs.step("3").never_returns();
-    let one_at_a_time = || slots(|slots| slots.total = 1);
-    life(&journal, &jobs, one_at_a_time(), async |engine| {
-        submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
-        submit(&engine, &graph_of("3:function").id("newer")).await;
-        actix::clock::sleep(secs(9)).await;
-    });
+    let journal = one_slot_and_a_job_in_line();
     let port: Arc<dyn Journal> = Arc::new(journal.clone());
     actix::System::new().block_on(async {
         freeze_time();
@@ -269,7 +270,6 @@ fn a_run_whose_services_are_at_work_does_not_stand_in_line_after_a_restart() {
     let (journal, jobs) = (MemoryJournal::new(), ScriptedRunner::new());
     jobs.step("1").succeeds_after(secs(5));
     jobs.step("3").never_returns();
-    let one_at_a_time = || slots(|slots| slots.total = 1);
     life(&journal, &jobs, one_at_a_time(), async |engine| {
         submit(&engine, &graph_of("1 -> 2:function").id("older")).await;
         submit(&engine, &graph_of("3:function").id("newer")).await;

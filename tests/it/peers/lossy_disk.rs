@@ -1,5 +1,5 @@
 //! A disk that can lose power: what a program made durable is known, and the rest can be taken away; and a disk that refuses
-//! to make anything durable. A small library (`disk.c`) stands between the program and the C library.
+//! to make anything durable. A small library (`lossy_disk.c`) stands between the program and the C library.
 //!
 //! A power cut leaves of a file what was there at its last `fsync`, and of a rename nothing unless the folder was synced
 //! after it. (A real file system may leave more; a program must not count on that.)
@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 use super::Folder;
 
 /// The disk of one orchestrator.
-pub(crate) struct Disk {
+pub(crate) struct LossyDisk {
     folder: Folder,
 }
 
-impl Disk {
+impl LossyDisk {
     pub(crate) fn new() -> Self {
         Self { folder: Folder::new("disk") }
     }
@@ -112,7 +112,7 @@ fn library() -> &'static Path {
     let (_, path) = MADE.get_or_init(|| {
         let folder = Folder::new("disk-library");
         let path = folder.path().join("disk.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/peers/disk.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/peers/lossy_disk.c");
         let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
         compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&path).arg(source).arg("-ldl");
         let made = compiler.output().expect("there is a C compiler: the journal needs one, too");

@@ -2,13 +2,13 @@
 //! own binary; and programs that talk to it. One server per test binary where tenants keep tests apart; none outlives the test process.
 
 mod client;
-mod disk;
+mod lossy_disk;
 mod mongo;
 mod objects;
 mod orchestrator;
 
 pub(crate) use client::{Answer, Connection, Server};
-pub(crate) use disk::Disk;
+pub(crate) use lossy_disk::LossyDisk;
 pub(crate) use mongo::Mongo;
 pub(crate) use objects::Objects;
 pub(crate) use orchestrator::{BINARY, KEY, Orchestrator};

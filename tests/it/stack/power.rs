@@ -1,10 +1,10 @@
-//! The power goes, or the disk refuses to make anything durable: the real binary on a disk of the tests (`peers/disk.rs`).
+//! The power goes, or the disk refuses to make anything durable: the real binary on a disk of the tests (`peers/lossy_disk.rs`).
 
 use dummy_services::{Behaviour, Kind, Script};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
-use crate::peers::{Disk, KEY};
+use crate::peers::{KEY, LossyDisk};
 
 /// Exit code of a process whose disk cannot be trusted (`EX_IOERR`).
 const IO_ERROR: i32 = 74;
@@ -19,7 +19,7 @@ fn playbook(id: &str) -> Value {
     })
 }
 
-fn stack_on(disk: &Disk, script: Script) -> Stack {
+fn stack_on(disk: &LossyDisk, script: Script) -> Stack {
     let variables = disk.variables();
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Stack::answering(Stores::Embedded, script, &variables)
@@ -36,7 +36,7 @@ fn starts(stack: &Stack, id: &str) -> usize {
 
 #[test]
 fn an_object_that_was_answered_is_there_after_a_power_cut() {
-    let disk = Disk::new();
+    let disk = LossyDisk::new();
     let mut stack = stack_on(&disk, Script::default());
     stack.objects.make_bucket("power");
     let objects: Vec<(String, Vec<u8>)> =
@@ -54,7 +54,7 @@ fn an_object_that_was_answered_is_there_after_a_power_cut() {
 
 #[test]
 fn an_analysis_that_was_acknowledged_runs_after_a_power_cut() {
-    let disk = Disk::new();
+    let disk = LossyDisk::new();
     let long = Behaviour { latency_ms: 2_000, ..Behaviour::default() };
     let mut stack = stack_on(&disk, Script { kinds: [(Kind::Cleaning, long)].into(), ..Script::default() });
     let ids: Vec<String> = (0..30).map(|number| format!("cut-{number}")).collect();
@@ -71,7 +71,7 @@ fn an_analysis_that_was_acknowledged_runs_after_a_power_cut() {
 
 #[test]
 fn a_failed_fsync_ends_the_process_and_the_next_one_goes_on() {
-    let disk = Disk::new();
+    let disk = LossyDisk::new();
     let long = Behaviour { latency_ms: 1_000, ..Behaviour::default() };
     let mut stack = stack_on(&disk, Script { kinds: [(Kind::Cleaning, long)].into(), ..Script::default() });
     stack.orchestrator.submit(&playbook("before"));
@@ -102,7 +102,7 @@ fn a_failed_fsync_ends_the_process_and_the_next_one_goes_on() {
 
 #[test]
 fn a_failed_fsync_of_the_embedded_objects_ends_the_process_too() {
-    let disk = Disk::new();
+    let disk = LossyDisk::new();
     let mut stack = stack_on(&disk, Script::default());
     disk.refuse();
     assert!(stack.objects.try_make_bucket("power").is_err());

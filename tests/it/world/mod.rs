@@ -24,6 +24,7 @@ mod small;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use orchestrator::chaos::Bug;
 use orchestrator::engine::admission::SlotLimits;
 use orchestrator::engine::messages::Verb;
 use orchestrator::graph::{JobGraph, JobIndex};
@@ -34,6 +35,16 @@ use orchestrator::store::{Record, RunProgress};
 use book::{Book, Pending};
 use outside::Outside;
 use run::Run;
+
+/// Faults of the rules that a world stands on: each has to be found, on random ways and in small worlds.
+const BUGS: [Bug; 6] = [
+    Bug::AcknowledgeBeforeCommit,
+    Bug::NoIntent,
+    Bug::BlindRepost,
+    Bug::CountNodesNotEdges,
+    Bug::CountRepeatedEdges,
+    Bug::AcceptOldAttempt,
+];
 
 /// What a world is made of; nothing in it changes.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::actions::Action;
 use super::shapes::{faults, settings};
-use super::{Faults, Setting, World};
+use super::{BUGS, Faults, Setting, World};
 
 /// How many ways CI goes.
 const CASES: u64 = 100_000;
@@ -288,14 +288,7 @@ fn is_caught(bug: Bug) {
 
 #[test]
 fn faults_that_are_put_in_are_seen_on_the_way() {
-    for bug in [
-        Bug::AcknowledgeBeforeCommit,
-        Bug::NoIntent,
-        Bug::BlindRepost,
-        Bug::CountNodesNotEdges,
-        Bug::CountRepeatedEdges,
-        Bug::AcceptOldAttempt,
-    ] {
+    for bug in BUGS {
         is_caught(bug);
     }
 }

@@ -16,7 +16,7 @@ use orchestrator::playbook::job::Service;
 
 use super::explorer::{Counterexample, Explored, explore};
 use super::shapes::{RULES, graphs};
-use super::{Faults, Setting, World};
+use super::{BUGS, Faults, Setting, World};
 
 /// A world with a name, for whoever has to find out what is wrong with it.
 type Named = (String, Setting, Faults);
@@ -140,14 +140,7 @@ fn the_end_stays_in_reach_in_every_graph_of_up_to_three_jobs() {
 
 #[test]
 fn faults_that_are_put_in_are_found_in_small_worlds() {
-    for bug in [
-        Bug::AcknowledgeBeforeCommit,
-        Bug::NoIntent,
-        Bug::BlindRepost,
-        Bug::CountNodesNotEdges,
-        Bug::CountRepeatedEdges,
-        Bug::AcceptOldAttempt,
-    ] {
+    for bug in BUGS {
         let worlds = [pairs(1), every_graph(1)].concat();
         let (sum, wrong) = explore_all(&worlds, Some(bug));
         let (name, wrong) = wrong.unwrap_or_else(|| panic!("{bug:?} stays unseen: {sum:?}"));
