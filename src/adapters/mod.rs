@@ -5,6 +5,7 @@ pub mod embedded_s3;
 pub mod frontend;
 pub mod http_client;
 pub mod objects;
+pub mod presence;
 pub mod records_mongo;
 pub mod secret;
 pub mod services;

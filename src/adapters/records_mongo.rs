@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::TryStreamExt;
 use futures::future::LocalBoxFuture;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ServerAddress, WriteConcern};
 use mongodb::{Client, Collection};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::address::Address;
 use crate::playbook::TenantId;
-use crate::ports::{Applied, PipelineChange, RecordChange, Records, RunSpec, StoreError};
+use crate::ports::{Applied, DatasetEntry, Datasets, PipelineChange, RecordChange, Records, RunSpec, StoreError};
 
 const STORE: &str = "the database";
 
@@ -92,6 +93,43 @@ impl Records for MongoRecords {
         let filter = doc! {"job-id": document.get("job-id").map_or(Bson::Null, bson_of)};
         let document = document_of(document);
         async move { replace(&collection, filter, document).await.map(|_| ()) }.boxed_local()
+    }
+}
+
+/// Entries that are read of one organisation.
+const MOST_DATASETS: i64 = 10_000;
+
+impl Datasets for MongoRecords {
+    fn of_organization(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+    ) -> LocalBoxFuture<'static, Result<Vec<DatasetEntry>, StoreError>> {
+        let datasets = self.collection("UIDB", "datasets");
+        let filter = doc! {"organization": {"$in": [name, tenant.as_str()]}};
+        async move {
+            let found = datasets.find(filter).projection(doc! {"label": 1, "features": 1}).limit(MOST_DATASETS).await;
+            let entries: Vec<Document> = match found {
+                Ok(cursor) => cursor.try_collect().await.map_err(|error| failed(&error))?,
+                Err(error) => return Err(failed(&error)),
+            };
+            Ok(entries.into_iter().filter_map(entry).collect())
+        }
+        .boxed_local()
+    }
+}
+
+fn entry(document: Document) -> Option<DatasetEntry> {
+    let features = document.get_array("features").ok().map(|features| features.iter().map(feature).collect());
+    Some(DatasetEntry::new(document.get_str("label").ok()?, features.as_ref()))
+}
+
+/// As much of an entry of `features` as its name needs.
+fn feature(feature: &Bson) -> Value {
+    match feature {
+        Bson::String(name) => Value::String(name.clone()),
+        Bson::Document(feature) => json!({"name": feature.get_str("name").ok()}),
+        _ => Value::Null,
     }
 }
 

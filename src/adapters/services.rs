@@ -26,7 +26,7 @@ pub struct ServiceAddresses {
 }
 
 impl ServiceAddresses {
-    fn of(&self, service: Service) -> &Address {
+    pub(super) fn of(&self, service: Service) -> &Address {
         match service {
             Service::Function => &self.function,
             Service::Automl => &self.automl,

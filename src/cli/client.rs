@@ -45,6 +45,14 @@ impl ApiClient {
         self.read(response).await
     }
 
+    /// What the server says about a document and about what it would find; nothing starts.
+    pub(super) async fn preflight(&self, ingestion: bool, document: &Map<String, Value>) -> Result<Value, Failure> {
+        let url = format!("{}/api/v1/validate?preflight=true&ingestion={ingestion}", self.server);
+        let request = self.client.post(url).bearer_auth(&self.token);
+        let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
     /// One run with its jobs.
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
@@ -101,10 +109,11 @@ fn refused(status: StatusCode, body: &Value) -> Failure {
     Failure::new(exit, lines.join("\n"))
 }
 
-/// `/jobs/3/from: dangling-edge: reason (hint)`.
+/// `/jobs/3/from: dangling-edge: reason (hint)`. A place may have a member's name in it as it came: nothing of it reaches the
+/// terminal as a command.
 pub(super) fn problem_line(problem: &Value) -> String {
     let text = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or_default();
-    let at = if text("at").is_empty() { String::new() } else { format!("{}: ", text("at")) };
+    let at = if text("at").is_empty() { String::new() } else { format!("{}: ", text("at").escape_debug()) };
     let hint = if text("hint").is_empty() { String::new() } else { format!(" ({})", text("hint")) };
     format!("  {at}{}: {}{hint}", text("error"), text("reason"))
 }

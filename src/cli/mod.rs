@@ -35,8 +35,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Submit a playbook to a running orchestrator.
     Submit(submit::Arguments),
-    /// Check a playbook without a server.
+    /// Check a playbook, without a server unless asked otherwise.
     Validate(validate::Arguments),
+    /// Print the JSON Schema of a playbook.
+    Schema,
     /// End a run now.
     Cancel(verbs::Arguments),
     /// Let nothing more of a run start until it is resumed.
@@ -63,6 +65,7 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Submit(arguments) => submit::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Schema => validate::schema(),
         Command::Cancel(arguments) => verbs::run("cancel", &arguments),
         Command::Pause(arguments) => verbs::run("pause", &arguments),
         Command::Resume(arguments) => verbs::run("resume", &arguments),

@@ -21,16 +21,17 @@ use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Se
 use crate::adapters::frontend::WebApplication;
 use crate::adapters::http_client::CallLimits;
 use crate::adapters::objects::{ObjectStoreSettings, S3Objects};
+use crate::adapters::presence::Listening;
 use crate::adapters::records_mongo::MongoRecords;
 use crate::adapters::services::{HttpServices, ServiceAddresses};
 use crate::adapters::spark::{SparkComponent, SparkSettings};
 use crate::config::{Config, Place};
 use crate::engine::EngineHandle;
-use crate::http::{self, ApiKey, Door, Draining, IngestionTester};
+use crate::http::{self, ApiKey, Door, Draining, IngestionTester, Outlook};
 use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
-use crate::ports::{JobRunner, LetGoStart, Records, StoreError};
-use crate::store::documents::EmbeddedRecords;
+use crate::ports::{Datasets, JobRunner, LetGoStart, Records, StoreError};
+use crate::store::documents::{EmbeddedDatasets, EmbeddedRecords};
 use crate::store::let_go::let_go_functions;
 use crate::store::{Journal, JournalError, Receipt, SqliteHistory, SqliteJournal};
 
@@ -179,12 +180,17 @@ impl Stack {
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
         let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
         let shared = door.clone();
+        let (for_outlook, places, datasets) = (config.clone(), stores.objects.clone(), stores.history());
+        make_outlook(config, &places, &datasets).map_err(|error| failed(error.to_string()))?;
         let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
         let server = HttpServer::new(move || {
             let services = Box::new(HttpServices::new(addresses.clone(), &test_limits));
             App::new()
                 .app_data(shared.clone())
                 .app_data(web::Data::new(IngestionTester { services }))
+                .app_data(web::Data::new(
+                    make_outlook(&for_outlook, &places, &datasets).expect("it could be made before"),
+                ))
                 .configure(http::configure)
         })
         .workers(workers)
@@ -241,12 +247,7 @@ fn make_runner(
         minio_pass: config.minio_pass.clone(),
         mongo,
     };
-    let store = ObjectStoreSettings {
-        address: objects,
-        user: config.minio_user.clone(),
-        pass: config.minio_pass.clone(),
-        answer: config.calls.answer,
-    };
+    let store = object_store(config, objects);
     let ports = JobPorts {
         services: Box::new(HttpServices::new(service_addresses(config), &config.calls)),
         spark: Box::new(SparkComponent::new(spark)),
@@ -259,6 +260,26 @@ fn make_runner(
         Some(callbacks) => Rc::new(jobs.with_callbacks(callbacks)),
         None => Rc::new(jobs),
     })
+}
+
+/// Whom preflights ask; clients belong to the thread that makes them.
+fn make_outlook(config: &Config, objects: &Address, history: &Arc<SqliteHistory>) -> Result<Outlook, StoreError> {
+    let datasets: Box<dyn Datasets> = match &config.records {
+        Place::Embedded => Box::new(EmbeddedDatasets(Arc::clone(history))),
+        Place::Server(address) => Box::new(MongoRecords::new(address)?),
+    };
+    let presence = Listening::new(service_addresses(config), config.spark.clone(), config.calls.connect);
+    let objects = S3Objects::new(object_store(config, objects.clone()))?;
+    Ok(Outlook { datasets, objects: Box::new(objects), presence: Box::new(presence) })
+}
+
+fn object_store(config: &Config, address: Address) -> ObjectStoreSettings {
+    ObjectStoreSettings {
+        address,
+        user: config.minio_user.clone(),
+        pass: config.minio_pass.clone(),
+        answer: config.calls.answer,
+    }
 }
 
 fn service_addresses(config: &Config) -> ServiceAddresses {

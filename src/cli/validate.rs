@@ -1,15 +1,18 @@
-//! `orchestrator validate FILE`: the server's own checks, offline.
+//! `orchestrator validate FILE`: the server's own checks, offline or asked of a server, which can also look around;
+//! `orchestrator schema`.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::client::problem_line;
+use super::client::{ApiClient, ServerArguments, problem_line};
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
 use crate::config::Config;
 use crate::graph::build::{build, build_ingestion};
-use crate::playbook::{Problem, json as strict};
+use crate::http::report;
+use crate::playbook::json as strict;
+use crate::playbook::schema::playbook_schema;
 
 /// Flags of `validate`.
 #[derive(Debug, clap::Args)]
@@ -19,9 +22,14 @@ pub(super) struct Arguments {
     /// The file is an ingestion.
     #[arg(long)]
     ingestion: bool,
+    /// Let the server look whether a run would find its data sets, columns and services.
+    #[arg(long)]
+    preflight: bool,
     /// How to print the findings.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,34 +40,51 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let document = read_document(&arguments.file)?;
-    // the server's own settings, as far as this environment has them
-    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
-    let plan = if arguments.ingestion { build_ingestion(&document, &settings) } else { build(&document, &settings) };
-    let (jobs, edges, problems, warnings) = match plan {
-        Ok(plan) => (plan.graph.len(), plan.graph.edge_count(), Vec::new(), plan.warnings),
-        Err(refusal) => (0, 0, refusal.problems, refusal.warnings),
+    let report = if arguments.preflight {
+        actix_web::rt::System::new()
+            .block_on(ApiClient::new(&arguments.server).preflight(arguments.ingestion, &document))?
+    } else {
+        offline(arguments.ingestion, &document)
     };
     match arguments.output {
-        Format::Json => {
-            output::data(&json!({"valid": problems.is_empty(), "problems": problems, "warnings": warnings}).to_string())
-        }
-        Format::Table => print_findings(&arguments.file, jobs, edges, &problems, &warnings),
+        Format::Json => output::data(&report.to_string()),
+        Format::Table => print_findings(&arguments.file, &report),
     }
-    Ok(if problems.is_empty() { Exit::Succeeded } else { Exit::Usage })
+    let fine = report["valid"] == true && report["ready"] != false;
+    Ok(if fine { Exit::Succeeded } else { Exit::Usage })
 }
 
-fn print_findings(file: &Path, jobs: usize, edges: usize, problems: &[Problem], warnings: &[Problem]) {
+/// The server's own checks under its own settings, as far as this environment has them.
+fn offline(ingestion: bool, document: &Map<String, Value>) -> Value {
+    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
+    report(&if ingestion { build_ingestion(document, &settings) } else { build(document, &settings) })
+}
+
+fn print_findings(file: &Path, report: &Value) {
     let file = file.display();
-    if problems.is_empty() {
-        output::data(&format!("{file}: valid, {jobs} jobs, {edges} edges, {} warnings", warnings.len()));
+    let list = |member: &str| report[member].as_array().cloned().unwrap_or_default();
+    if report["valid"] == true {
+        let (jobs, edges, warnings) = (&report["jobs"], &report["edges"], list("warnings").len());
+        output::data(&format!("{file}: valid, {jobs} jobs, {edges} edges, {warnings} warnings"));
     } else {
-        output::data(&format!("{file}: {} problems", problems.len()));
-        problems.iter().for_each(|problem| output::data(&problem_line(&json!(problem))));
+        output::data(&format!("{file}: {} problems", report["problem-count"]));
+        list("problems").iter().for_each(|problem| output::data(&problem_line(problem)));
     }
-    if !warnings.is_empty() {
-        output::data("warnings:");
-        warnings.iter().for_each(|warning| output::data(&problem_line(&json!(warning))));
+    for (member, title) in [("preflight", "what a run would miss:"), ("warnings", "warnings:"), ("advice", "advice:")] {
+        let findings = list(member);
+        if !findings.is_empty() {
+            output::data(title);
+            findings.iter().for_each(|finding| output::data(&problem_line(finding)));
+        }
     }
+}
+
+/// Prints the JSON Schema of what this environment's settings accept.
+pub(super) fn schema() -> CommandResult {
+    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&playbook_schema(&settings));
+    output::data(&text.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?);
+    Ok(Exit::Succeeded)
 }
 
 /// Reads a JSON object from a file or from standard input.

@@ -1,6 +1,8 @@
 //! The graph of a playbook and the pure machines that run it: no actors, no I/O, no clock.
 
+pub mod advice;
 pub mod build;
+pub mod columns;
 pub mod inputs;
 pub mod liveness;
 pub mod node;

@@ -10,6 +10,8 @@ mod health;
 mod metrics;
 mod names;
 mod platform;
+mod preflight;
+mod report;
 mod spaces;
 mod submission;
 mod throttle;
@@ -22,6 +24,8 @@ use actix_web::web;
 pub use auth::ApiKey;
 pub use draining::Draining;
 pub use error::ApiError;
+pub use preflight::Outlook;
+pub use report::report;
 
 use crate::engine::EngineHandle;
 use crate::jobs::callbacks;

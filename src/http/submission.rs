@@ -11,6 +11,7 @@ use crate::engine::messages::{Accepted, SubmitError};
 use crate::graph::Plan;
 use crate::graph::build::{build, build_ingestion};
 use crate::jobs::notices;
+use crate::playbook::check::Refusal;
 use crate::playbook::{AnalysisId, Problem, Space};
 use crate::store::{IdempotencyKey, Submission};
 
@@ -56,11 +57,14 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<Idempotenc
     })
 }
 
-async fn judge(
+/// Judges a document; a large one off the worker.
+///
+/// *Errors*: the process is about to stop.
+pub(super) async fn build_plan(
     door: &web::Data<Door>,
     space: Space,
     document: Map<String, Value>,
-) -> Result<(Map<String, Value>, Plan), ApiError> {
+) -> Result<(Map<String, Value>, Result<Plan, Refusal>), ApiError> {
     let jobs = document.get("jobs").and_then(Value::as_array).map_or(0, Vec::len);
     let shared = door.clone();
     let work = move || {
@@ -70,8 +74,15 @@ async fn judge(
         };
         (document, plan)
     };
-    let (document, plan) =
-        if jobs <= JUDGED_ON_THE_SPOT { work() } else { web::block(work).await.map_err(|_| ApiError::draining())? };
+    if jobs <= JUDGED_ON_THE_SPOT { Ok(work()) } else { web::block(work).await.map_err(|_| ApiError::draining()) }
+}
+
+async fn judge(
+    door: &web::Data<Door>,
+    space: Space,
+    document: Map<String, Value>,
+) -> Result<(Map<String, Value>, Plan), ApiError> {
+    let (document, plan) = build_plan(door, space, document).await?;
     let plan = plan.map_err(|refusal| {
         let error = ApiError::unprocessable(refusal.problems);
         let tenant_is_theirs = refusal.tenant.is_some() && error.status.as_u16() == 422;

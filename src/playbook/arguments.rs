@@ -25,23 +25,34 @@ pub(super) const TITLES: [&str; 9] = [
 /// Join types of the platform; `join` is what the client sends when nothing was chosen.
 const JOIN_TYPES: [&str; 5] = ["inner", "left", "right", "outer", "join"];
 /// Keys that would change the document in which the parameters are kept (contract section 4.4).
-const BAD_PARAMS: [&str; 3] = ["_id", "job-id", "__proto__"];
+pub(super) const BAD_PARAMS: [&str; 3] = ["_id", "job-id", "__proto__"];
 
 /// Reads the member `title`.
 pub(super) fn read_title(job: &mut Reader<'_, '_>) -> Option<&'static str> {
-    let value = job.get("title");
-    let text = value.and_then(Value::as_str);
+    let all = || format!("titles are {}", TITLES.join(", "));
+    let Some(value) = job.get("title") else {
+        job.absent("unknown-title", "title", &all());
+        return None;
+    };
+    let text = value.as_str();
     let known = TITLES.into_iter().find(|title| Some(*title) == text);
     if known.is_none() {
-        let reason = match value {
-            None => "`title` is missing".to_owned(),
-            Some(value) => format!("there is no title like {}", shown(value)),
-        };
         let near = did_you_mean(text.unwrap_or_default(), TITLES);
-        let hint = if near.is_empty() { format!("titles are {}", TITLES.join(", ")) } else { near };
-        job.problem_with_hint("unknown-title", "title", reason, &hint);
+        let hint = if near.is_empty() { all() } else { near };
+        job.problem_with_hint("unknown-title", "title", format!("there is no title like {}", shown(value)), &hint);
     }
     known
+}
+
+/// Members of a title that may be left out.
+pub(super) fn optional_members(title: &str) -> &'static [&'static str] {
+    match title {
+        "cleaning" => &["max-shrink", "timeout-s", "retry", "when"],
+        "classification" | "regression" | "clustering" => {
+            &["algorithm", "automl", "params", "timeout-s", "retry", "when"]
+        }
+        _ => &["timeout-s", "retry", "when"],
+    }
 }
 
 /// Whether jobs of a title are sent to a service; the same as [`JobKind::service`], also for jobs with wrong arguments.
@@ -131,7 +142,7 @@ fn read_function(job: &mut Reader<'_, '_>) -> Option<Value> {
         Some(other) => {
             job.problem("bad-function", MEMBER, format!("`function` must be an object, not {}", shown(other)))
         }
-        None => job.problem("bad-function", MEMBER, "`function` is missing".to_owned()),
+        None => job.absent("bad-function", MEMBER, ""),
     }
     None
 }

@@ -88,6 +88,7 @@ pub fn examine(document: &Map<String, Value>, settings: &CheckSettings) -> Exami
     let (tenant, analysis_id) = (read_tenant(&mut top), read_id(&mut top, "analysis-id"));
     let options = read_options(&mut top);
     let metadata = read_metadata(&mut top);
+    top.warn_of_misspelt(&["metadata", "options"]);
     let (drafts, links) = read_jobs(&mut top, options.on_failure);
 
     let index = index_steps(&drafts, &mut findings);
@@ -133,7 +134,7 @@ pub(super) fn read_tenant(top: &mut Reader<'_, '_>) -> Option<TenantId> {
             None
         }
         None => {
-            top.problem("type", MEMBER, "`database-id` is missing".to_owned());
+            top.absent("type", MEMBER, "name the organisation whose data this is");
             None
         }
     }
@@ -144,7 +145,7 @@ pub(super) fn read_id(top: &mut Reader<'_, '_>, member: &str) -> Option<Analysis
     match top.get(member) {
         Some(value) => top.noted(member, AnalysisId::from_json(value)),
         None => {
-            top.problem("bad-id", member, format!("`{member}` is missing"));
+            top.absent("bad-id", member, "");
             None
         }
     }
@@ -172,7 +173,7 @@ fn read_jobs<'d>(top: &mut Reader<'d, '_>, on_failure: OnFailure) -> (Vec<JobDra
             return none;
         }
         None => {
-            top.problem("type", MEMBER, "`jobs` is missing".to_owned());
+            top.absent("type", MEMBER, "");
             return none;
         }
     };

@@ -228,3 +228,52 @@ proptest! {
         }
     }
 }
+
+/// Code, place and hint of everything that was found.
+fn hints(document: &Map<String, Value>) -> Vec<(&'static str, String, String)> {
+    let (problems, warnings) = match check(document, &CheckSettings::default()) {
+        Ok(draft) => (Vec::new(), draft.warnings),
+        Err(refusal) => (refusal.problems, refusal.warnings),
+    };
+    problems.into_iter().chain(warnings).map(|found| (found.code, found.at, found.hint)).collect()
+}
+
+#[test]
+fn a_missing_member_that_is_there_under_another_name_is_pointed_at() {
+    let mut document = around(json!({"title": "cleaning", "max-shrink": 0.1}));
+    for (member, misspelt) in [("from", "form"), ("next", "nxt"), ("step", "Step"), ("title", "tilte")] {
+        let job = document["jobs"][1].as_object_mut().unwrap();
+        let value = job.remove(member).unwrap();
+        job.insert(misspelt.to_owned(), value);
+    }
+    let found = hints(&document);
+    for (member, misspelt) in [("from", "form"), ("next", "nxt"), ("step", "Step"), ("title", "tilte")] {
+        let hint = format!("there is a member \"{misspelt}\": did you mean `{member}`?");
+        let at = format!("/jobs/1/{member}");
+        assert!(found.iter().any(|(_, place, text)| *place == at && *text == hint), "{member}: {found:?}");
+    }
+    let mut document = book(json!([]));
+    let jobs = document.remove("jobs").unwrap();
+    document.insert("job".to_owned(), jobs);
+    let expected = ("type", "/jobs".to_owned(), "there is a member \"job\": did you mean `jobs`?".to_owned());
+    assert_eq!(hints(&document), [expected]);
+}
+
+#[test]
+fn a_misspelt_member_that_may_be_left_out_is_a_warning() {
+    let mut document = around(json!({"title": "cleaning", "max_shrink": 0.1, "retries": {}, "colour": "red"}));
+    document.insert("optoins".to_owned(), json!({"on-failure": "continue"}));
+    let warned = |code: &'static str, at: &str, meant: &str| (code, at.to_owned(), format!("did you mean `{meant}`?"));
+    let found = hints(&document);
+    for expected in
+        [warned("unknown-member", "/jobs/1/max_shrink", "max-shrink"), warned("unknown-member", "/optoins", "options")]
+    {
+        assert!(found.contains(&expected), "{found:?}");
+    }
+    assert!(!found.iter().any(|(_, at, _)| at.ends_with("colour")), "{found:?}");
+    let mut crowded = around(json!({"title": "cleaning", "max-shrink": 0.1}));
+    let many = (0..10_000).map(|number| (format!("k{number}"), json!(0)));
+    crowded["jobs"][1].as_object_mut().unwrap().extend(many.take(9_000));
+    crowded["jobs"][1].as_object_mut().unwrap().insert("max_shrink".to_owned(), json!(0));
+    assert!(hints(&crowded).is_empty(), "nobody looks for near misses among thousands of members");
+}

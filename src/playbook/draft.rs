@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::arguments::{read_kind, read_title};
+use super::arguments::{optional_members, read_kind, read_title};
 use super::blob::check_storable;
 use super::job::RawJob;
 use super::options::{read_retry, read_timeout, read_when};
@@ -63,6 +63,7 @@ pub(super) fn read_job<'d>(job: &mut Reader<'d, '_>, on_failure: OnFailure) -> J
         when: read_when(job, on_failure),
         raw: Some(job.object),
     };
+    job.warn_of_misspelt(title.map_or(&[], optional_members));
     check_storable(job.object, &job.at, &OWN_NUMBERS, job.findings);
     draft
 }

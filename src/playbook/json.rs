@@ -1,7 +1,7 @@
 //! Bytes to JSON, strictly: what two readers could understand differently is refused here, before anything
 //! is looked at.
 //!
-//! Every finding of this file is a `400`: `bad-json`, `bad-utf8`, `duplicate-key`, `too-deep`, `number-range`.
+//! Every finding of this file is a `400`: `bad-json`, `bad-utf8`, `duplicate-key`, `too-deep`, `limit`, `number-range`.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,6 +15,12 @@ use super::text::{pointer_token, quoted};
 /// Deepest nesting of lists and objects.
 pub const DEEPEST: usize = 64;
 
+/// A member of the document that may be nested less deeply: it is stored inside a document of the database, whose own
+/// nesting is limited.
+const SHALLOW: &str = "metadata";
+/// Deepest nesting of that member.
+pub const DEEPEST_METADATA: usize = 32;
+
 /// Reads one JSON document.
 ///
 /// Time is linear in the length, the stack holds at most [`DEEPEST`] levels.
@@ -27,7 +33,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     })?;
     let found = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    Strict { depth: 0, found: &found }
+    Strict { depth: 0, deepest: DEEPEST, found: &found }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| refusal(text, &error, found.take()))
@@ -61,6 +67,8 @@ struct Found {
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     depth: usize,
+    /// Most levels here.
+    deepest: usize,
     found: &'a RefCell<Option<Found>>,
 }
 
@@ -81,7 +89,16 @@ impl Strict<'_> {
         if self.depth == DEEPEST {
             return Err(self.stop("too-deep", format!("lists and objects are nested deeper than {DEEPEST}")));
         }
-        Ok(Self { depth: self.depth + 1, found: self.found })
+        if self.depth == self.deepest {
+            return Err(self.stop("limit", format!("`{SHALLOW}` is nested deeper than {DEEPEST_METADATA}")));
+        }
+        Ok(Self { depth: self.depth + 1, ..*self })
+    }
+
+    /// How the member of an object is read, which is itself read so.
+    fn member(self, name: &str) -> Self {
+        let shallow = self.depth == 1 && name == SHALLOW;
+        Self { deepest: if shallow { self.depth + DEEPEST_METADATA } else { self.deepest }, ..self }
     }
 }
 
@@ -152,7 +169,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 self.passing_through(|| pointer_token(&key));
                 return Err(error);
             }
-            match access.next_value_seed(inner) {
+            match access.next_value_seed(inner.member(&key)) {
                 Ok(value) => object.insert(key, value),
                 Err(error) => {
                     self.passing_through(|| pointer_token(&key));
@@ -229,6 +246,19 @@ mod tests {
             refused("too-deep", r#"{"a":"#.repeat(depth).as_bytes());
         }
         assert_eq!(refused("too-deep", nested(65).as_bytes()).at, "/0".repeat(64));
+    }
+
+    #[test]
+    fn the_nesting_of_metadata_ends_at_thirty_two() {
+        let with = |member: &str, depth: usize| {
+            format!("{{\"{member}\":{}{},\"jobs\":[]}}", "[".repeat(depth), "]".repeat(depth))
+        };
+        assert!(parse(with("metadata", 32).as_bytes()).is_ok());
+        assert!(parse(with("x-mine", 63).as_bytes()).is_ok());
+        assert!(parse(format!("[{}]", with("metadata", 40)).as_bytes()).is_ok(), "that is no member of the document");
+        let problem = refused("limit", with("metadata", 33).as_bytes());
+        assert!(problem.at.starts_with("/metadata/0/0"), "{}", problem.at);
+        refused("too-deep", with("x-mine", 64).as_bytes());
     }
 
     #[test]

@@ -76,12 +76,11 @@ impl Links {
 }
 
 fn read_from(job: &mut Reader<'_, '_>) -> (Entry, Vec<Named>) {
-    let bad = |job: &mut Reader<'_, '_>, reason: String| {
-        job.problem_with_hint("bad-from", "from", reason, "use 0 for a starting job, else a step or a list of steps")
-    };
+    const HINT: &str = "use 0 for a starting job, else a step or a list of steps";
+    let bad = |job: &mut Reader<'_, '_>, reason: String| job.problem_with_hint("bad-from", "from", reason, HINT);
     let entry = match job.get("from") {
         None => {
-            bad(job, "`from` is missing".to_owned());
+            job.absent("bad-from", "from", HINT);
             Entry::Unknown
         }
         Some(Value::String(text)) if text.is_empty() => {

@@ -22,6 +22,7 @@ mod options;
 pub mod problem;
 mod relations;
 pub mod rules;
+pub mod schema;
 pub mod settings;
 pub mod text;
 pub mod wire;

@@ -8,12 +8,12 @@ use super::text::{is_hidden, quoted, shown};
 use crate::chaos::{self, Bug};
 
 /// Names that belong to MongoDB, to the web application or to the data services.
-const RESERVED: [&str; 6] = ["admin", "local", "config", "uidb", "diastema", "diastemaviz"];
+pub(super) const RESERVED: [&str; 6] = ["admin", "local", "config", "uidb", "diastema", "diastemaviz"];
 /// Beginnings and endings that S3 keeps for itself.
-const S3_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-const S3_SUFFIXES: [&str; 4] = ["-s3alias", "--ol-s3", "--x-s3", "--table-s3"];
+pub(super) const S3_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+pub(super) const S3_SUFFIXES: [&str; 4] = ["-s3alias", "--ol-s3", "--x-s3", "--table-s3"];
 /// Numbers from here on are not exact in JSON readers that know doubles only.
-const FIRST_INEXACT: u64 = 1 << 53;
+pub(super) const FIRST_INEXACT: u64 = 1 << 53;
 
 impl TenantId {
     /// The tenant of a `database-id`: ASCII, lower-cased, legal as bucket and as database.

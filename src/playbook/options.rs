@@ -11,13 +11,13 @@ use super::wire::Reader;
 use super::{OnFailure, Options, Retry, When};
 
 /// Longest time limit: ten years, in seconds.
-const LONGEST_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
+pub(super) const LONGEST_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
 /// Most attempts a `retry` may ask for.
-const MOST_ATTEMPTS: u64 = 100;
+pub(super) const MOST_ATTEMPTS: u64 = 100;
 
-const ON_FAILURE: [(&str, OnFailure); 2] = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
+pub(super) const ON_FAILURE: [(&str, OnFailure); 2] = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue)];
 
-const WHEN: [(&str, When); 5] = [
+pub(super) const WHEN: [(&str, When); 5] = [
     ("all-success", When::AllSuccess),
     ("all-done", When::AllDone),
     ("one-success", When::OneSuccess),
@@ -28,6 +28,7 @@ const WHEN: [(&str, When); 5] = [
 /// Reads the member `options` of a playbook.
 pub(super) fn read_options(document: &mut Reader<'_, '_>) -> Options {
     let Some(mut reader) = inner(document, "options") else { return Options::default() };
+    reader.warn_of_misspelt(&["on-failure", "deadline-s", "max-parallel"]);
     Options {
         on_failure: one_of(&mut reader, "on-failure", &ON_FAILURE).unwrap_or_default(),
         deadline: seconds(&mut reader, "deadline-s", false),
@@ -58,6 +59,7 @@ pub(super) fn read_when(job: &mut Reader<'_, '_>, on_failure: OnFailure) -> When
 /// Reads the member `retry` of a job; boxed, because few jobs have one.
 pub(super) fn read_retry(job: &mut Reader<'_, '_>) -> Option<Box<Retry>> {
     let mut reader = inner(job, "retry")?;
+    reader.warn_of_misspelt(&["attempts", "backoff-s", "max-backoff-s"]);
     let default = Retry::default();
     Some(Box::new(Retry {
         attempts: whole(&mut reader, "attempts", MOST_ATTEMPTS)

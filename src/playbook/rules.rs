@@ -7,7 +7,7 @@ use super::Problem;
 use super::text::{is_hidden, quoted};
 
 /// Longest label, user, column, step or job id, in characters.
-const LONGEST_TEXT: usize = 256;
+pub(super) const LONGEST_TEXT: usize = 256;
 /// Longest analysis or ingestion id, in characters.
 pub(super) const LONGEST_ID: usize = 64;
 /// Longest lower-cased data set label, in bytes: object keys end at 1,024 and file names follow the label.

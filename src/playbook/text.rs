@@ -79,42 +79,28 @@ pub fn is_hidden(character: char) -> bool {
 
 /// "did you mean ...?" for the closest of the known names, empty when none is close.
 ///
-/// Close means at most two edits and at most half of the text: `99` is not close to `1`.
+/// Close means at most two edits (insert, delete, replace, swap of neighbours) and at most half of the text: `99` is not
+/// close to `1`.
 pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let wanted: Vec<char> = wanted.to_lowercase().chars().take(COMPARED_CHARACTERS + 1).collect();
-    if wanted.is_empty() || wanted.len() > COMPARED_CHARACTERS {
-        return String::new();
-    }
-    let limit = (wanted.len() / 2).min(2);
-    known
-        .into_iter()
-        .filter_map(|name| edits(&wanted, name, limit).map(|distance| (distance, name)))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| format!("did you mean {}?", quoted(name)))
-        .unwrap_or_default()
+    nearest(wanted, known, 2).map(|name| format!("did you mean {}?", quoted(name))).unwrap_or_default()
 }
 
-/// Edit distance (insert, delete, replace) when it is at most `limit`.
-fn edits(wanted: &[char], name: &str, limit: usize) -> Option<usize> {
-    // Lengths in bytes bound the number of characters from above: long names are dropped without being decoded.
-    if name.len() > 4 * (wanted.len() + limit) {
+/// The closest of the known names without regard to case, if one is within two edits and within one for every `share`
+/// characters of what is wanted.
+pub(super) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, share: usize) -> Option<&'a str> {
+    let count = wanted.chars().take(COMPARED_CHARACTERS + 1).count();
+    if count == 0 || count > COMPARED_CHARACTERS {
         return None;
     }
-    let name: Vec<char> = name.chars().collect();
-    if name.len().abs_diff(wanted.len()) > limit {
-        return None;
-    }
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (i, left) in wanted.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in name.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().filter(|distance| *distance <= limit)
+    let (wanted, limit) = (wanted.to_lowercase(), (count / share).min(2));
+    known
+        .into_iter()
+        // lengths in bytes bound the number of characters from above: long names are dropped without being compared
+        .filter(|name| name.len() <= 4 * (count + limit))
+        .map(|name| (strsim::osa_distance(&wanted, name), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -144,6 +130,7 @@ mod tests {
         assert_eq!(did_you_mean("Cleaning", titles), r#"did you mean "cleaning"?"#);
         assert_eq!(did_you_mean("clening", titles), r#"did you mean "cleaning"?"#);
         assert_eq!(did_you_mean("data_jin", titles), r#"did you mean "data-join"?"#);
+        assert_eq!(did_you_mean("dtaa-jion", titles), r#"did you mean "data-join"?"#);
         assert_eq!(did_you_mean("hack", titles), "");
         assert_eq!(did_you_mean("", titles), "");
         assert_eq!(did_you_mean("99", ["1", "2"]), "");

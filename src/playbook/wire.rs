@@ -10,7 +10,54 @@ use super::blob::compact_length;
 use super::findings::Findings;
 use super::rules::Fault;
 use super::settings::CheckSettings;
-use super::text::{pointer_token, shown, text_of};
+use super::text::{nearest, pointer_token, quoted, shown, text_of};
+
+/// Every member with a meaning somewhere in a playbook; others are ignored.
+const MEMBERS: [&str; 34] = [
+    "diastema-token",
+    "analysis-id",
+    "analysis-name",
+    "analysis-datetime",
+    "database-id",
+    "jobs",
+    "metadata",
+    "options",
+    "automodel",
+    "nodes",
+    "connections",
+    "step",
+    "id",
+    "title",
+    "from",
+    "next",
+    "save",
+    "label",
+    "max-shrink",
+    "column",
+    "join-type",
+    "function",
+    "algorithm",
+    "automl",
+    "params",
+    "timeout-s",
+    "retry",
+    "when",
+    "on-failure",
+    "deadline-s",
+    "max-parallel",
+    "attempts",
+    "backoff-s",
+    "max-backoff-s",
+];
+
+/// Near misses are looked for in objects up to this size: hostile ones shall cost nothing.
+const MOST_COMPARED: usize = 200;
+
+/// Members without a meaning.
+fn strangers(object: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let few = if object.len() <= MOST_COMPARED { object.len() } else { 0 };
+    object.keys().take(few).map(String::as_str).filter(|name| !MEMBERS.contains(name))
+}
 
 /// One object of the document together with its place and the list of findings.
 pub(super) struct Reader<'d, 'f> {
@@ -64,7 +111,30 @@ impl<'d> Reader<'d, '_> {
     }
 
     pub(super) fn missing(&mut self, member: &str, hint: &str) {
-        self.problem_with_hint("missing", member, format!("`{member}` is missing"), hint);
+        self.absent("missing", member, hint);
+    }
+
+    /// Notes that a member is not there; one that looks like it takes the place of the hint.
+    pub(super) fn absent(&mut self, code: &'static str, member: &str, hint: &str) {
+        let misspelt = self.misspelt(member);
+        let hint = misspelt.as_deref().unwrap_or(hint);
+        self.problem_with_hint(code, member, format!("`{member}` is missing"), hint);
+    }
+
+    /// A hint at an unknown member of the object that may have been meant.
+    fn misspelt(&self, member: &str) -> Option<String> {
+        let near = nearest(member, strangers(self.object), 2)?;
+        Some(format!("there is a member {}: did you mean `{member}`?", quoted(near)))
+    }
+
+    /// Warns of unknown members that look like absent ones which may be left out: nobody would notice that they mean nothing.
+    pub(super) fn warn_of_misspelt(&mut self, optional: &[&'static str]) {
+        let absent: Vec<&str> = optional.iter().copied().filter(|member| self.get(member).is_none()).collect();
+        let object = self.object;
+        for (stranger, meant) in strangers(object).filter_map(|name| Some((name, nearest(name, absent.clone(), 3)?))) {
+            let reason = format!("the member {} means nothing here", quoted(stranger));
+            self.warning("unknown-member", stranger, reason, &format!("did you mean `{meant}`?"));
+        }
     }
 
     pub(super) fn wrong_type(&mut self, member: &str, wanted: &str, value: &Value) {

@@ -1,14 +1,16 @@
 //! The embedded records: the platform's documents in the journal's own file, when no MongoDB is configured.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::{Receipt, SqliteJournal, sqlite};
+use super::{Receipt, SqliteHistory, SqliteJournal, sqlite};
 use crate::playbook::job::JobKind;
 use crate::playbook::{Space, TenantId};
-use crate::ports::{Applied, PipelineChange, RecordChange, Records, RunSpec, StoreError};
+use crate::ports::{Applied, DatasetEntry, Datasets, PipelineChange, RecordChange, Records, RunSpec, StoreError};
 
 /// Database and collections that the platform's web application owns.
 const WEB_DATABASE: &str = "UIDB";
@@ -140,6 +142,32 @@ impl Records for EmbeddedRecords {
         let id = document.get("job-id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let receipt = self.change("Diastema", "datatoolkit", id, Edit::Replace(document.clone()));
         receipt.map(|result| unavailable(result).map(|_| ())).boxed_local()
+    }
+}
+
+/// The entries of data sets, read beside the journal's writer.
+pub struct EmbeddedDatasets(pub Arc<SqliteHistory>);
+
+impl Datasets for EmbeddedDatasets {
+    fn of_organization(
+        &self,
+        name: &str,
+        tenant: &TenantId,
+    ) -> LocalBoxFuture<'static, Result<Vec<DatasetEntry>, StoreError>> {
+        let (history, names) = (Arc::clone(&self.0), [name.to_owned(), tenant.as_str().to_owned()]);
+        let is_theirs = move |document: &Map<String, Value>| {
+            document.get("organization").and_then(Value::as_str).is_some_and(|name| names.iter().any(|own| own == name))
+        };
+        let read = tokio::task::spawn_blocking(move || history.documents(WEB_DATABASE, DATASETS));
+        async move {
+            let documents = read.await.map_err(|error| super::JournalError::Read(error.to_string()));
+            let documents = unavailable(documents.and_then(|documents| documents))?;
+            let entry = |document: Map<String, Value>| {
+                Some(DatasetEntry::new(document.get("label")?.as_str()?, document.get("features")))
+            };
+            Ok(documents.into_iter().filter(is_theirs).filter_map(entry).collect())
+        }
+        .boxed_local()
     }
 }
 

@@ -38,8 +38,22 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// Parts of other rooms that a room may name, and no more of them.
 const ONLY: &[(&str, &str, &[&str])] = &[
-    ("http", "jobs", &["notices", "callbacks"]),
-    ("http", "ports", &["Answer", "CallError", "CallbackVerdict", "JobServices", "StartIntent"]),
+    ("http", "jobs", &["notices", "callbacks", "paths"]),
+    (
+        "http",
+        "ports",
+        &[
+            "Answer",
+            "CallError",
+            "CallbackVerdict",
+            "DatasetEntry",
+            "Datasets",
+            "JobServices",
+            "ObjectStore",
+            "Presence",
+            "StartIntent",
+        ],
+    ),
 ];
 
 const LONGEST_FILE: usize = 400;

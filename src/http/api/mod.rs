@@ -8,6 +8,7 @@ mod playbooks;
 mod rerun;
 mod run;
 mod submit;
+mod validate;
 mod verbs;
 
 use actix_web::web;
@@ -50,6 +51,15 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
             );
         }
     }
+    config
+        .service(
+            web::resource("/validate").route(web::post().to(validate::validate)).default_service(takes_only("POST")),
+        )
+        .service(
+            web::resource("/playbook.schema.json")
+                .route(web::get().to(validate::schema))
+                .default_service(takes_only("GET")),
+        );
     config.service(
         web::resource("/callbacks/{secret}").route(web::post().to(callbacks::take)).default_service(takes_only("POST")),
     );

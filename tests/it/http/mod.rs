@@ -12,6 +12,7 @@ mod limits;
 mod metrics;
 mod token;
 mod transport;
+mod validate;
 mod verdicts;
 
 use std::sync::OnceLock;

@@ -142,6 +142,11 @@ impl Connection {
         Some(answer)
     }
 
+    /// The same connection for somebody who speaks while others listen.
+    pub(crate) fn mouth(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("a socket can be shared"), rest: Vec::new() }
+    }
+
     /// Whether the server has closed, within the patience of this connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         while self.read_more() {}

@@ -168,6 +168,22 @@ impl Orchestrator {
         })
     }
 
+    /// How many bytes of memory it holds.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> u64 {
+        let (folder, program) = (std::fs::canonicalize(self.data.path()).ok(), std::fs::canonicalize(BINARY).ok());
+        let is_ours = |process: &PathBuf| {
+            std::fs::read_link(process.join("cwd")).ok() == folder
+                && std::fs::read_link(process.join("exe")).ok() == program
+        };
+        let processes = std::fs::read_dir("/proc").expect("Linux shows its processes");
+        let process = processes.flatten().map(|entry| entry.path()).find(is_ours).expect("it runs");
+        let status = std::fs::read_to_string(process.join("status")).expect("it shows its state");
+        let kilobytes =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        1024 * kilobytes.unwrap_or(0_u64)
+    }
+
     /// The file with the journal and the embedded records.
     pub(crate) fn state_file(&self) -> PathBuf {
         self.data.path().join("data/state.db")
