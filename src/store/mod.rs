@@ -7,6 +7,7 @@ mod clock;
 mod command;
 pub mod documents;
 pub mod fold;
+mod gather;
 mod idempotency;
 pub mod let_go;
 mod marks;
