@@ -233,8 +233,8 @@ pub trait History: Send + Sync {
 pub struct Filter {
     /// Id space.
     pub space: Space,
-    /// Only runs of this tenant.
-    pub tenant: Option<String>,
+    /// Only runs of these tenants.
+    pub tenants: Option<Vec<String>>,
     /// Only runs in this state: `queued`, `running`, `succeeded`, `failed` or `stopped`.
     pub state: Option<String>,
     /// Only runs with a smaller run id (the cursor of the page before).

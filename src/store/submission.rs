@@ -1,5 +1,6 @@
 //! What the journal keeps of a submission.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,24 @@ use crate::playbook::{JobKind, Playbook, Space};
 /// The member that is never stored.
 const TOKEN: &str = "diastema-token";
 
+/// A document without its token.
+struct Kept<'a>(&'a Map<String, Value>);
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter(|(name, _)| *name != TOKEN))
+    }
+}
+
 impl Submission {
+    /// SHA-256 of a document without its token: of the very text that the journal keeps of it.
+    pub fn digest_of_document(document: &Map<String, Value>) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        // a hasher takes everything, and every value has a text
+        drop(serde_json::to_writer(&mut hasher, &Kept(document)));
+        hasher.finalize().into()
+    }
+
     /// A submission of a checked playbook and the document it came from; the token is left out.
     pub fn new(playbook: &Playbook, document: &Map<String, Value>) -> Self {
         let mut kept = document.clone();
@@ -66,4 +84,20 @@ fn sent_ids(playbook: &Playbook) -> Vec<SentJobId> {
         }
     }
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_text_without_the_token() {
+        let document = json!({"a": [1, 2.5, "é\n"], "diastema-token": "t", "b": {"diastema-token": "inner"}});
+        let mut kept = document.clone();
+        kept.as_object_mut().unwrap().shift_remove(TOKEN);
+        let digest = Submission::digest_of_document(document.as_object().unwrap());
+        assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(kept.to_string())));
+    }
 }

@@ -13,7 +13,7 @@ impl History for MemoryJournal {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
         let state = self.state();
         let wanted = |run: &RunSummary| {
-            filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+            filter.tenants.as_ref().is_none_or(|tenants| tenants.contains(&run.tenant))
                 && filter.state.as_ref().is_none_or(|state| run.state == *state)
                 && filter.before.is_none_or(|before| run.run_id < before)
         };

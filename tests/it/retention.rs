@@ -51,7 +51,7 @@ async fn settle_many(journal: &SqliteJournal, names: std::ops::Range<usize>) {
 }
 
 fn listed(history: &SqliteHistory) -> Vec<i64> {
-    let filter = Filter { space: Space::Analysis, tenant: None, state: None, before: None, limit: 100_000 };
+    let filter = Filter { space: Space::Analysis, tenants: None, state: None, before: None, limit: 100_000 };
     history.list(&filter).unwrap().into_iter().map(|run| run.run_id).collect()
 }
 
