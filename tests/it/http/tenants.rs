@@ -176,6 +176,27 @@ fn a_foreign_id_is_answered_as_one_that_does_not_exist() {
     }
 }
 
+/// All charts are in one bucket, by job id: whoever could name a foreign job would see its charts as its own.
+#[test]
+fn charts_are_shown_to_the_tenant_of_their_job_only() {
+    let shared = two_tenants();
+    let with_chart = |tenant: &str, analysis: &str| {
+        let mut document = of_tenant(tenant, analysis);
+        document["jobs"] = json!([
+            {"step": 1, "id": "Job-With-Charts", "title": "dataset", "label": "d", "from": 0, "next": [2]},
+            {"step": 2, "id": format!("{analysis}-2"), "title": "visualization", "label": "c", "from": 1, "next": [0]},
+        ]);
+        document
+    };
+    let mut owner = of_tenant("alpha", "Charts-1");
+    owner["jobs"][1]["id"] = json!("job-with-charts");
+    assert_eq!(shared.post("alpha", "/analysis", owner).status, 202);
+    let taken = shared.post("beta", "/analysis", with_chart("beta", "Charts-2"));
+    refused(&taken, 409, "job-id-in-use");
+    assert_eq!(taken.json()["at"], "/jobs/0/id");
+    assert_eq!(shared.post("alpha", "/analysis", with_chart("alpha", "Charts-3")).status, 202);
+}
+
 #[test]
 fn tokens_are_read_again_when_the_process_is_told_to_and_a_bad_file_changes_nothing() {
     let mut shared = Shared::start(&[entry("old", json!("all"), &["read"])], &[]);
