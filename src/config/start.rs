@@ -42,6 +42,7 @@ impl Config {
         let mut warnings = Vec::new();
         self.warn_of_the_door(&mut warnings);
         self.warn_of_keys(&mut warnings);
+        self.warn_of_the_way_out(&mut warnings);
         self.warn_of_embedded_objects(&mut warnings);
         warnings
     }
@@ -75,6 +76,30 @@ impl Config {
         }
         if self.key_previous.is_some() && self.takes_shared_key() {
             warnings.push("DIASTEMA_KEY_PREVIOUS is still valid: unset it when every client has changed".to_owned());
+        }
+    }
+
+    /// None of the platform's services speaks TLS.
+    fn warn_of_the_way_out(&self, warnings: &mut Vec<String>) {
+        let stores = [("S3", &self.objects), ("MongoDB", &self.records)];
+        let stores = stores.into_iter().filter_map(|(name, place)| match place {
+            Place::Embedded => None,
+            Place::Server(address) => Some((name, address)),
+        });
+        let services = [
+            ("data services", &self.services),
+            ("function service", &self.function),
+            ("AutoML", &self.automl),
+            ("web application", &self.frontend),
+            ("Spark", &self.spark),
+        ];
+        let outside = stores.chain(services).filter(|(_, address)| !address.is_loopback());
+        let named: Vec<String> = outside.map(|(name, address)| format!("{name} at {address}")).collect();
+        if !named.is_empty() {
+            warnings.push(format!(
+                "data and passwords leave this machine unencrypted, for {}: keep these networks to the platform",
+                named.join(", ")
+            ));
         }
     }
 

@@ -70,6 +70,17 @@ fn a_certificate_and_its_key_need_each_other() {
 }
 
 #[test]
+fn what_leaves_the_machine_unencrypted_is_said_once() {
+    let said = |settings: &[(&str, &str)]| -> Vec<String> {
+        config(settings).unwrap().warnings().into_iter().filter(|text| text.contains("leave this machine")).collect()
+    };
+    assert!(said(&[]).is_empty());
+    let settings = [("MONGO_HOST", "mongo"), ("MINIO_HOST", "127.0.0.1"), ("KUBERNETES_HOST", "spark")];
+    let [warning] = &said(&settings)[..] else { panic!("not once") };
+    assert!(warning.contains("for MongoDB at mongo:27017, Spark at spark:6006:"), "{warning}");
+}
+
+#[test]
 fn switches_are_on_or_off() {
     for wrong in ["yes", "true", "2"] {
         assert!(config(&[("ALLOW_PLAIN_HTTP", wrong)]).is_err(), "{wrong}");

@@ -122,7 +122,8 @@ impl Doorkeeper {
     /// Judges the header `Authorization: Bearer <token>` of an API request.
     pub(super) fn judge_header(&self, request: &HttpRequest, wanted: Role) -> Result<Caller, ApiError> {
         let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(given) = given.and_then(|text| text.strip_prefix("Bearer ")) else {
+        let given = given.and_then(|text| text.split_once(' '));
+        let Some((_, given)) = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
             return Err(ApiError::unauthorized("no token given").hint(
                 "send the header `Authorization: Bearer <token>`; the token is yours of the server's TOKENS_FILE, or its DIASTEMA_KEY",
             ));

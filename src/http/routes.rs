@@ -5,6 +5,7 @@ use std::rc::Rc;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, Route, web};
 
@@ -132,7 +133,15 @@ async fn pass(gate: Rc<Gate>, request: ServiceRequest, next: Next<BoxBody>) -> R
     if let Some(recording) = recording {
         recording.end(&outcome);
     }
-    outcome
+    outcome.map(keep_to_the_caller)
+}
+
+/// An answer is for its caller: nobody on the way keeps it, no browser guesses what it is.
+fn keep_to_the_caller(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 fn judge(door: &Door, request: &HttpRequest, wants: Wants) -> Result<(), ApiError> {

@@ -44,6 +44,9 @@ impl WrongTokens {
             return true;
         }
         times.push_back(now);
+        if times.len() == self.most {
+            log::warn!("{from}: {} wrong tokens within {} s", self.most, WINDOW.as_secs());
+        }
         false
     }
 }

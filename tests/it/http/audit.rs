@@ -1,5 +1,6 @@
 //! The audit trail: who wanted to change what, and what became of it.
 
+use dummy_services::{Behaviour, Fault, Kind, Script};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -82,6 +83,28 @@ fn who_submitted_and_changed_what_is_written_down_without_payload_and_token() {
     for secret in [token("alpha").as_str(), "canary-of-the-payload", "cleaning"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn who_has_gone_before_the_answer_leaves_an_event_too() {
+    let tokens = [entry("alpha", json!("all"), &["submit"])];
+    let silent = Behaviour { fault: Some(Fault::BlackHole), ..Behaviour::default() };
+    let script = Script { kinds: [(Kind::Ingestion, silent)].into(), ..Script::default() };
+    let shared = Shared::start_with(script, &tokens, &[("INGESTION_TEST_TIMEOUT_SECONDS", "1")]);
+    let body =
+        json!({"testing": true, "ingestion_json": {"method": "GET", "url": "http://example.com/", "separator": ","}});
+    let body = body.to_string();
+    let mut connection = shared.stack.orchestrator.server.connect();
+    let head = format!(
+        "POST /api/v1/ingestions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        token("alpha"),
+        body.len()
+    );
+    connection.say(head.as_bytes());
+    drop(connection);
+    let trail = trail(&shared, 1);
+    assert_eq!((&trail[0]["token"], &trail[0]["verb"]), (&json!("alpha"), &json!("test")), "{trail:#?}");
+    assert_ne!(trail[0]["decision"], "accepted");
 }
 
 #[test]

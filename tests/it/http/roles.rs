@@ -47,6 +47,10 @@ fn every_route_and_method_without_a_token_is_refused() {
                 }
                 None => assert_eq!(answer.status, 405, "{method} {path}"),
             }
+            let kept = ["cache-control", "x-content-type-options"].map(|header| answer.header(header));
+            assert_eq!(kept, ["no-store", "nosniff"], "{method} {path}");
+            let others = ["access-control-allow-origin", "set-cookie"].map(|header| answer.header(header));
+            assert_eq!(others, ["", ""], "{method} {path}");
         }
     }
     assert!(judged >= 16, "{judged}");

@@ -30,12 +30,17 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn start(entries: &[Value], variables: &[(&str, &str)]) -> Self {
+        Self::start_with(Script::default(), entries, variables)
+    }
+
+    /// The same with services that behave as told.
+    pub(super) fn start_with(script: Script, entries: &[Value], variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new("tokens");
         let file = folder.path().join("tokens.json");
         fs::write(&file, json!({ "tokens": entries }).to_string()).unwrap();
         let path = file.to_str().unwrap().to_owned();
         let variables = [&[("TOKENS_FILE", path.as_str())], variables].concat();
-        let stack = Stack::answering(Stores::Embedded, Script::default(), &variables);
+        let stack = Stack::answering(Stores::Embedded, script, &variables);
         Self { stack, file, _folder: folder }
     }
 
@@ -195,6 +200,28 @@ fn charts_are_shown_to_the_tenant_of_their_job_only() {
     refused(&taken, 409, "job-id-in-use");
     assert_eq!(taken.json()["at"], "/jobs/0/id");
     assert_eq!(shared.post("alpha", "/analysis", with_chart("alpha", "Charts-3")).status, 202);
+}
+
+/// Two tenants want the same ids at the same moment: one has all of them, the other one none.
+#[test]
+fn ids_that_two_tenants_want_at_once_are_one_tenants() {
+    let shared = two_tenants();
+    let statuses = |analysis: &str| {
+        std::thread::scope(|scope| {
+            let post = |tenant: &'static str| {
+                let shared = &shared;
+                scope.spawn(move || shared.post(tenant, "/analysis", of_tenant(tenant, analysis)).status)
+            };
+            let both = ["alpha", "beta"].map(post);
+            both.map(|thread| thread.join().unwrap())
+        })
+    };
+    for number in 0..40 {
+        let id = format!("Race-{number}");
+        let mut statuses = statuses(&id);
+        statuses.sort_unstable();
+        assert_eq!(statuses, [202, 409], "{id}");
+    }
 }
 
 #[test]
