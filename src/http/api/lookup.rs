@@ -5,11 +5,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::http::{ApiError, Caller, Door};
+use crate::playbook::text::one_line;
 use crate::playbook::{Problem, Space};
 use crate::store::RunSummary;
 
 /// What may have become of a run that is not there. The same words for all: nobody learns whose an id is.
 const FORGOTTEN: &str = "finished runs are removed after RETENTION_DAYS, or when there are more than RETENTION_RUNS";
+
+/// Longest reason in characters.
+const LONGEST_REASON: usize = 160;
 
 /// The query of a request that means one run.
 #[derive(Debug, Deserialize)]
@@ -27,9 +31,13 @@ pub(super) struct StrictRunQuery {
 /// Reads a query.
 pub(super) fn read_query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
     let query = web::Query::<T>::from_query(request.query_string());
-    query
-        .map(web::Query::into_inner)
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))
+    query.map(web::Query::into_inner).map_err(|error| bad_query(&error.to_string()))
+}
+
+/// A query that cannot be understood; what it says is repeated to some length only.
+pub(super) fn bad_query(why: &str) -> ApiError {
+    let why: String = one_line(why).chars().take(LONGEST_REASON).collect();
+    ApiError::bad_request(Problem::new("bad-query", "", why))
 }
 
 /// Finds the run; one that the caller does not reach is not there. Blocks: use it off the workers.

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::lookup::{find, must_be_there};
+use super::lookup::{bad_query, find, must_be_there};
 use super::verbs::run_url;
 use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
@@ -64,12 +64,11 @@ pub(super) async fn rerun(
 ) -> Result<HttpResponse, ApiError> {
     trail.id(&id);
     let key = idempotency_key(&request)?;
-    let bad_query = |reason: String| ApiError::bad_request(Problem::new("bad-query", "", reason));
     let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| bad_query(error.to_string()).hint("give run=N, from=failed, from=all or from-step=STEP"))?
+        .map_err(|error| bad_query(&error.to_string()).hint("give run=N, from=failed, from=all or from-step=STEP"))?
         .into_inner();
     if query.from.is_some() && query.from_step.is_some() {
-        return Err(bad_query("`from` and `from-step` exclude each other".to_owned()));
+        return Err(bad_query("`from` and `from-step` exclude each other"));
     }
     let space = **space;
     let run = find(&door, &caller, space, &id, query.run).await?;
