@@ -96,14 +96,14 @@ async fn judge(
     Ok((document, plan))
 }
 
-/// A refusal of an id that is known already could announce the death of an analysis that runs well, or of somebody else's.
+/// A refusal of an id that belongs to somebody already could announce the death of an analysis that runs well, or of somebody else's.
 fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<Problem>) {
     let Some(room) = door.engine.room_for_refusal() else { return };
     actix_web::rt::spawn(async move {
         let shared = door.clone();
         let key = analysis.to_lowercase();
-        let known = web::block(move || shared.history.find(Space::Analysis, &key, None)).await;
-        if matches!(known, Ok(Ok(None))) {
+        let bound = web::block(move || shared.history.is_bound(Space::Analysis, &key)).await;
+        if matches!(bound, Ok(Ok(false))) {
             let texts = notices::refusal(&analysis, &problems);
             door.engine.announce_refusal(room, analysis, texts);
         }

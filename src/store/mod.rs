@@ -212,6 +212,9 @@ pub trait History: Send + Sync {
     /// One run of an id, the newest when no number is given.
     fn find(&self, space: Space, id_key: &str, number: Option<u32>) -> Result<Option<RunSummary>, JournalError>;
 
+    /// Whether an id belongs to anybody, also when its runs were removed.
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError>;
+
     /// Everything that was written about a run, in order.
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
 

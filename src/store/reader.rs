@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::record::Entry;
 use super::recovery::{StoredEntry, StoredRun};
-use super::{Filter, History, JournalError, Millis, marks};
+use super::{Filter, History, JournalError, Millis, marks, retention};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -113,6 +113,11 @@ impl History for SqliteHistory {
             .query_row(params![space.as_str(), id_key, number], run_summary)
             .optional()
         })
+    }
+
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError> {
+        let has_run = self.find(space, id_key, None)?.is_some();
+        Ok(has_run || self.read(|db| retention::known_id(db, space.as_str(), id_key))?.is_some())
     }
 
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {

@@ -31,6 +31,10 @@ impl History for MemoryJournal {
         Ok(found.map(|(_, run)| run))
     }
 
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError> {
+        self.find(space, id_key, None).map(|run| run.is_some())
+    }
+
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
         Ok(self.state().entries(run_id))
     }

@@ -102,7 +102,12 @@ async fn space_comes_back_when_less_is_to_be_kept() {
     let before = std::fs::metadata(place.file()).unwrap().len();
     let journal = SqliteJournal::open_keeping(&place.file(), keep(10)).unwrap();
     until("the file has shrunk", || journal.disk_bytes() < before / 6).await;
-    assert_eq!(listed(&SqliteHistory::open(&place.file())).len(), 10);
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!(listed(&history).len(), 10);
+    // what is gone is still somebody's
+    let bound = |id: &str| history.is_bound(Space::Analysis, id).unwrap();
+    assert_eq!((bound("run-0"), bound("run-1999"), bound("run-2000")), (true, true, false));
+    assert!(!history.is_bound(Space::Ingestion, "run-0").unwrap());
 }
 
 #[actix::test]
