@@ -1,5 +1,6 @@
 //! Files that are read again when the process is asked to (SIGHUP): the tokens, and the server's certificate.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,7 +55,10 @@ impl Reloadable {
 /// The tokens that are valid according to the configuration.
 fn read_keyring(config: &Config) -> Result<Keyring, Failure> {
     let keyring = match &config.tokens_file {
-        Some(file) => read_file(file)?,
+        Some(file) => {
+            warn_of_other_writers(file);
+            read_file(file)?
+        }
         None => Keyring::default(),
     };
     if !config.takes_shared_key() {
@@ -65,6 +69,14 @@ fn read_keyring(config: &Config) -> Result<Keyring, Failure> {
         Some(key) => keyring.with_shared_key(key.reveal()),
         None => keyring,
     })
+}
+
+/// Who can write the file lets in whom he likes.
+fn warn_of_other_writers(file: &Path) {
+    const GROUP_AND_OTHERS_WRITE: u32 = 0o022;
+    if file.metadata().is_ok_and(|file| file.permissions().mode() & GROUP_AND_OTHERS_WRITE != 0) {
+        log::warn!("{} can be written by others than its owner", file.display());
+    }
 }
 
 /// The tokens of a file.

@@ -1,6 +1,7 @@
 //! What the program refuses to start with, and what it says when it starts nevertheless: the real binary.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -89,6 +90,17 @@ fn what_the_operator_should_know_is_said_at_the_start() {
         for secret in ["key-of-the-tests", "a-token"] {
             assert!(!said.contains(secret), "{said}");
         }
+    }
+}
+
+#[test]
+fn a_token_file_that_others_can_write_is_told_of() {
+    let folder = Folder::new("start-rules");
+    let tokens = token_file(&folder, TOKENS);
+    for (mode, told) in [(0o666, true), (0o620, true), (0o644, false), (0o600, false)] {
+        fs::set_permissions(&tokens, fs::Permissions::from_mode(mode)).unwrap();
+        let orchestrator = Orchestrator::start(&[("TOKENS_FILE", tokens.clone())]);
+        assert_eq!(orchestrator.said().contains("can be written by others"), told, "{mode:o}");
     }
 }
 
