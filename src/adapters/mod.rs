@@ -10,3 +10,4 @@ pub mod records_mongo;
 pub mod secret;
 pub mod services;
 pub mod spark;
+pub mod tls;

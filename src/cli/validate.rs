@@ -41,8 +41,10 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let document = read_document(&arguments.file)?;
     let report = if arguments.preflight {
-        actix_web::rt::System::new()
-            .block_on(ApiClient::new(&arguments.server).preflight(arguments.ingestion, &document))?
+        actix_web::rt::System::new().block_on(async {
+            let client = ApiClient::new(&arguments.server)?;
+            client.preflight(arguments.ingestion, &document).await
+        })?
     } else {
         offline(arguments.ingestion, &document)
     };

@@ -41,7 +41,9 @@ fn inputs(job: &Job, outputs: &[Columns]) -> Vec<Columns> {
 
 fn output(job: &Job, inputs: &[Columns], known: &HashMap<String, Vec<String>>) -> Columns {
     match &job.kind {
-        JobKind::Dataset { label } => known.get(&label.to_lowercase()).map(|columns| columns.as_slice().into()),
+        JobKind::Dataset { label } => {
+            known.get(&label.as_str().to_lowercase()).map(|columns| columns.as_slice().into())
+        }
         JobKind::Cleaning { .. } | JobKind::Visualization { .. } | JobKind::DataSink => inputs.first()?.clone(),
         JobKind::DataJoin { .. } => {
             let all: Option<Vec<&Rc<[String]>>> = inputs.iter().map(Option::as_ref).collect();

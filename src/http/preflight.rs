@@ -9,8 +9,8 @@ use futures::stream;
 
 use crate::graph::Plan;
 use crate::graph::columns::unknown_columns;
-use crate::jobs::paths;
 use crate::playbook::job::Service;
+use crate::playbook::places::{BucketName, DatasetLabel, ObjectKey};
 use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{JobKind, Problem, TenantId};
 use crate::ports::{DatasetEntry, Datasets, ObjectStore, Presence};
@@ -49,10 +49,10 @@ impl Outlook {
 
     async fn look_for_datasets(&self, plan: &Plan) -> Vec<Problem> {
         let playbook = &plan.playbook;
-        let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, (usize, &DatasetLabel)> = BTreeMap::new();
         for (index, job) in playbook.jobs.iter().enumerate() {
             if let JobKind::Dataset { label } = &job.kind {
-                wanted.entry(label.to_lowercase()).or_insert(index);
+                wanted.entry(label.as_str().to_lowercase()).or_insert((index, label));
             }
         }
         if wanted.is_empty() {
@@ -72,7 +72,7 @@ impl Outlook {
             found.push(Problem::new("not-looked-for", "/jobs", reason));
         }
         let looked: Vec<(&String, usize, Option<bool>)> = stream::iter(wanted.iter().take(MOST_DATASETS))
-            .map(|(label, index)| async move { (label, *index, self.has_objects(&playbook.tenant, label).await) })
+            .map(|(key, (index, label))| async move { (key, *index, self.has_objects(&playbook.tenant, label).await) })
             .buffered(AT_ONCE)
             .collect()
             .await;
@@ -95,10 +95,10 @@ impl Outlook {
     }
 
     /// Whether there is more than the empty directory that every ingestion begins with; `None` when nobody says.
-    async fn has_objects(&self, tenant: &TenantId, label: &str) -> Option<bool> {
-        let directory = paths::dataset_directory(label);
-        match self.objects.list(tenant.as_str(), &directory).await {
-            Ok(keys) => Some(keys.iter().any(|key| *key != directory)),
+    async fn has_objects(&self, tenant: &TenantId, label: &DatasetLabel) -> Option<bool> {
+        let directory = ObjectKey::dataset(label);
+        match self.objects.list(&BucketName::of(tenant), &directory).await {
+            Ok(keys) => Some(keys.iter().any(|key| key != directory.as_str())),
             Err(error) => {
                 log::warn!("preflight: {error}");
                 None
@@ -110,7 +110,7 @@ impl Outlook {
         let mut needed: BTreeMap<Service, usize> = BTreeMap::new();
         for (index, job) in plan.playbook.jobs.iter().enumerate() {
             let automl = matches!(&job.kind, JobKind::Ml { args, .. } if args.automl).then_some(Service::Automl);
-            for service in job.kind.service().into_iter().chain(automl) {
+            for service in JobKind::service(&job.kind).into_iter().chain(automl) {
                 needed.entry(service).or_insert(index);
             }
         }

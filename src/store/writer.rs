@@ -1,4 +1,4 @@
-//! One writer thread with group commit: whatever waits when a transaction begins goes into it, then everybody is told.
+//! One writer thread with group commit: whatever `gather` finds goes into one transaction, then everybody is told.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::command::{Applied, Command, Reply, acknowledge, apply, refuse};
 use super::documents::DocumentChange;
+use super::gather::{MOMENT, gather};
 use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::retention::Keeper;
@@ -21,9 +22,6 @@ use super::sqlite::{Remedy, Time};
 use super::{Acceptance, Journal, JournalError, Millis, Receipt, Retention, Submission, marks, space, sqlite};
 use crate::disk;
 use crate::ports::Applied as DocumentApplied;
-
-/// Most commands in one transaction: bounds the time until the first of them is acknowledged.
-const LARGEST_BATCH: usize = 4096;
 
 /// Between two tries while the disk is full or the file is locked.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -175,8 +173,8 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
             }
             Err(_) => None,
         };
-        let mut batch = std::mem::take(&mut held);
-        batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
+        held.extend(next);
+        let batch = gather(std::mem::take(&mut held), queue, MOMENT);
         keeper.has_seen(batch.len());
         let writes = batch.iter().any(Command::writes);
         let recovered = || healthy.store(healthy.load(Ordering::Relaxed) || writes, Ordering::Relaxed);

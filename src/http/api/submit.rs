@@ -2,15 +2,16 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::lookup::read_query;
 use super::validate::full_report;
-use crate::http::body::read_object;
+use crate::http::body::{Received, read_object};
 use crate::http::preflight::Outlook;
-use crate::http::{ApiError, Door, IngestionTester, names, platform, submission};
+use crate::http::spaces::id_member;
+use crate::http::submission::{self, Sender};
+use crate::http::trail::Trail;
+use crate::http::{ApiError, Caller, Door, IngestionTester, names, platform};
 use crate::playbook::Space;
-use crate::playbook::ingestion::is_test_call;
 
 /// What may be asked for; a misspelt `dry-run` must start nothing.
 #[derive(Debug, Deserialize)]
@@ -21,37 +22,42 @@ struct Query {
     dry_run: bool,
 }
 
+/// Whom a submission is handed to.
+pub(super) type Helpers = (web::Data<IngestionTester>, web::Data<Outlook>);
+
 /// Accepts a document; the token is the request's.
 pub(super) async fn submit(
     request: HttpRequest,
+    (caller, trail): (Caller, Trail),
     payload: web::Payload,
     door: web::Data<Door>,
     space: web::Data<Space>,
-    tester: web::Data<IngestionTester>,
-    outlook: web::Data<Outlook>,
+    (tester, outlook): Helpers,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
     let query: Query = read_query(&request)?;
-    let document = read_object(&request, payload, &door).await?;
+    let received = read_object(&request, payload, &door).await?;
+    let sender = Sender { caller, trail };
     if query.dry_run {
-        return judge_only(&door, **space, document, &outlook).await;
+        return judge_only(&door, &sender, **space, received, &outlook).await;
     }
-    if **space == Space::Ingestion
-        && is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?
-    {
-        return Ok(platform::test_call(&door, &tester, &document).await);
+    match **space {
+        Space::Analysis => platform::take_analysis(&request, &door, &sender, received).await,
+        Space::Ingestion => platform::take_ingestion(&request, &door, &tester, &sender, received).await,
     }
-    submission::submit(&door, **space, submission::idempotency_key(&request)?, document).await
 }
 
 /// Refuses as a submission would, telling nobody; what would be accepted is answered 200 with a report. Nothing starts.
 async fn judge_only(
     door: &web::Data<Door>,
+    sender: &Sender,
     space: Space,
-    document: Map<String, Value>,
+    received: Received,
     outlook: &Outlook,
 ) -> Result<HttpResponse, ApiError> {
-    let (document, plan) = submission::build_plan(door, space, document).await?;
+    sender.trail.document(&received, id_member(space));
+    sender.trail.verb("dry-run");
+    sender.caller.judge_tenant(&received.document)?;
+    let (document, plan) = submission::build_plan(door, space, received.document).await?;
     let plan = plan.map_err(|refusal| ApiError::unprocessable(refusal.problems))?;
     if space == Space::Ingestion {
         names::judge(&door.checks.ingestion_urls, document.get("ingestion_json")).await?;

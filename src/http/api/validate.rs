@@ -9,7 +9,9 @@ use crate::graph::Plan;
 use crate::http::body::read_object;
 use crate::http::preflight::Outlook;
 use crate::http::report::{report, shown};
-use crate::http::{ApiError, Door, names, submission};
+use crate::http::spaces::id_member;
+use crate::http::trail::Trail;
+use crate::http::{ApiError, Caller, Door, names, submission};
 use crate::playbook::Space;
 use crate::playbook::check::Refusal;
 use crate::playbook::schema::playbook_schema;
@@ -29,15 +31,18 @@ pub(super) struct Query {
 /// Answers 200 with everything that is wrong, odd or could be better; the document may be as wrong as it likes.
 pub(super) async fn validate(
     request: HttpRequest,
+    (caller, trail): (Caller, Trail),
     payload: web::Payload,
     door: web::Data<Door>,
     outlook: web::Data<Outlook>,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
     let query: Query = read_query(&request)?;
-    let document = read_object(&request, payload, &door).await?;
+    let received = read_object(&request, payload, &door).await?;
     let space = if query.ingestion { Space::Ingestion } else { Space::Analysis };
-    let (document, verdict) = submission::build_plan(&door, space, document).await?;
+    trail.document(&received, id_member(space));
+    // a preflight tells what a tenant has
+    caller.judge_tenant(&received.document)?;
+    let (document, verdict) = submission::build_plan(&door, space, received.document).await?;
     let verdict = match (verdict, names::judge(&door.checks.ingestion_urls, document.get("ingestion_json")).await) {
         (Ok(plan), Err(error)) if space == Space::Ingestion => Err(Refusal {
             problems: error.problems,
@@ -63,7 +68,6 @@ pub(super) async fn full_report(verdict: &Result<Plan, Refusal>, outlook: Option
 }
 
 /// `GET /api/v1/playbook.schema.json`: the JSON Schema of what this server accepts.
-pub(super) async fn schema(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
+pub(super) async fn schema(_caller: Caller, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().content_type("application/schema+json").body(playbook_schema(&door.checks).to_string()))
 }
