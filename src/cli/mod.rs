@@ -1,6 +1,5 @@
 //! The command line: one file per command. stdout is for data, stderr for progress.
 
-mod callback_key;
 mod client;
 mod demo;
 mod drain;

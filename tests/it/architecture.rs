@@ -17,8 +17,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("adapters", &["playbook", "ports", "config", "disk"]),
     ("config", &["playbook", "adapters", "engine", "jobs", "store"]),
     ("http", &["playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
-    ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics"]),
-    ("testing", &["playbook", "graph", "ports", "store", "engine"]),
+    (
+        "cli",
+        &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics", "disk"],
+    ),
+    ("testing", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters"]),
 ];
 
 /// Every room may name it: debug builds die or err there on demand.
