@@ -1,5 +1,6 @@
 //! Everything that an orchestrator keeps or shows, and what is found in it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::planted;
@@ -20,14 +21,16 @@ impl Gathered {
         self.add(format!("the answer to {question}"), format!("{answer:?}"));
     }
 
-    /// Every file below a directory.
+    /// Every file below a directory; only its owner can read any of it.
     pub(super) fn files(&mut self, directory: &Path) {
+        is_its_owners_only(directory);
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 self.files(&path);
             } else if let Ok(content) = std::fs::read(&path) {
                 // a file may go away meanwhile
+                is_its_owners_only(&path);
                 self.add(path.display().to_string(), content);
             }
         }
@@ -75,4 +78,10 @@ impl Gathered {
         let found = self.0.iter().filter_map(|(place, content)| Some((place, content, content.find(text)?)));
         found.map(|(place, content, at)| format!("{text} in {place}: {}", around(content, at))).collect()
     }
+}
+
+#[track_caller]
+fn is_its_owners_only(path: &Path) {
+    let Ok(found) = std::fs::metadata(path) else { return };
+    assert_eq!(found.permissions().mode() & 0o077, 0, "others can read {}", path.display());
 }
