@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| orchestrator::testing::fuzz::playbook(bytes));
+mod in_time;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| in_time::in_time(orchestrator::testing::fuzz::playbook, bytes));

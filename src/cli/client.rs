@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
+use crate::adapters::secret::Secret;
 
 /// Most bytes of an answer: a run of 50,000 jobs fits.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -20,14 +21,14 @@ pub(super) struct ServerArguments {
     pub(super) server: String,
     /// Its token.
     #[arg(long, env = "DIASTEMA_KEY", default_value = "diastema-key", hide_env_values = true)]
-    pub(super) token: String,
+    pub(super) token: Secret,
 }
 
 /// A client of one orchestrator.
 pub(super) struct ApiClient {
     client: Client,
     server: String,
-    token: String,
+    token: Secret,
 }
 
 impl ApiClient {
@@ -40,7 +41,7 @@ impl ApiClient {
     /// Submits a document; answers the 202's body.
     pub(super) async fn submit(&self, collection: &str, document: &Map<String, Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{collection}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token);
+        let request = self.client.post(url).bearer_auth(self.token.reveal());
         let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -49,7 +50,7 @@ impl ApiClient {
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
-        let request = self.client.get(url).bearer_auth(&self.token);
+        let request = self.client.get(url).bearer_auth(self.token.reveal());
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -64,7 +65,7 @@ impl ApiClient {
     ) -> Result<Value, Failure> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token).query(&query);
+        let request = self.client.post(url).bearer_auth(self.token.reveal()).query(&query);
         let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
