@@ -33,6 +33,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mongodb", &["src/adapters/"]),
     ("s3s", &["src/adapters/embedded_s3/"]),
     ("s3", &["src/adapters/"]),
+    ("reqwest", &["src/adapters/"]),
+    ("ring", &["src/store/"]),
     ("petgraph", &["src/graph/"]),
     ("prometheus_client", &["src/metrics.rs"]),
     ("awc", &["src/adapters/", "src/cli/"]),
