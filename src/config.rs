@@ -37,6 +37,26 @@ pub enum Place {
     Server(Address),
 }
 
+/// A name with its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User or access key.
+    pub user: String,
+    /// Password or secret key.
+    pub pass: Secret,
+}
+
+/// Which S3 keys messages to Spark carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SparkKeys {
+    /// The orchestrator's own: Spark can do all that the orchestrator can.
+    Own,
+    /// Keys for Spark alone.
+    Separate(Login),
+    /// None: the component has its own.
+    Empty,
+}
+
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -68,6 +88,10 @@ pub struct Config {
     pub minio_pass: Secret,
     /// The records.
     pub records: Place,
+    /// Who the orchestrator is to the database; nobody asks when absent.
+    pub mongo_login: Option<Login>,
+    /// What Spark reads and writes objects with.
+    pub spark_keys: SparkKeys,
     /// Data services.
     pub services: Address,
     /// Function service.
@@ -145,6 +169,8 @@ impl Config {
             minio_user: reader.text("MINIO_USER"),
             minio_pass: Secret::new(reader.text("MINIO_PASS")),
             records: reader.place("MONGO_HOST", "MONGO_PORT"),
+            mongo_login: reader.login("MONGO_USER", "MONGO_PASS"),
+            spark_keys: reader.spark_keys("SPARK_KEYS", "SPARK_MINIO_USER", "SPARK_MINIO_PASS"),
             services: reader.address("DIASTEMA_SERVICES_HOST", "DIASTEMA_SERVICES_PORT"),
             function: reader.address("FUNCTION_SERVICE_HOST", "FUNCTION_SERVICE_PORT"),
             automl: reader.address("AUTOML_HOST", "AUTOML_PORT"),
@@ -152,6 +178,7 @@ impl Config {
             spark: reader.address("KUBERNETES_HOST", "KUBERNETES_PORT"),
             calls: CallLimits {
                 connect: reader.seconds("CONNECT_TIMEOUT_SECONDS"),
+                first_byte: reader.seconds("FIRST_BYTE_TIMEOUT_SECONDS"),
                 answer: reader.seconds("ANSWER_TIMEOUT_SECONDS"),
             },
             jobs: JobSettings {
@@ -209,6 +236,15 @@ impl Config {
             spark_arguments_any: self.spark_arguments_any,
             ingestion_urls: UrlRule { policy: self.ingestion_urls, own_services },
             ..CheckSettings::default()
+        }
+    }
+
+    /// The access key and secret key that messages to Spark carry.
+    pub fn keys_for_spark(&self) -> (String, Secret) {
+        match &self.spark_keys {
+            SparkKeys::Own => (self.minio_user.clone(), self.minio_pass.clone()),
+            SparkKeys::Separate(login) => (login.user.clone(), login.pass.clone()),
+            SparkKeys::Empty => (String::new(), Secret::new("")),
         }
     }
 }

@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
+use crate::adapters::secret::Secret;
 use crate::adapters::tls::client_config;
 
 /// Most bytes of an answer: a run of 50,000 jobs fits.
@@ -23,7 +24,7 @@ pub(super) struct ServerArguments {
     pub(super) server: String,
     /// Its token.
     #[arg(long, env = "DIASTEMA_KEY", default_value = "diastema-key", hide_env_values = true)]
-    pub(super) token: String,
+    pub(super) token: Secret,
     /// PEM file of the authority that its certificate is from; the well-known ones otherwise.
     #[arg(long, env = "DIASTEMA_CA_FILE", value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
@@ -33,7 +34,7 @@ pub(super) struct ServerArguments {
 pub(super) struct ApiClient {
     client: Client,
     server: String,
-    token: String,
+    token: Secret,
 }
 
 impl ApiClient {
@@ -53,7 +54,7 @@ impl ApiClient {
     /// Submits a document; answers the 202's body.
     pub(super) async fn submit(&self, collection: &str, document: &Map<String, Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{collection}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token);
+        let request = self.client.post(url).bearer_auth(self.token.reveal());
         let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -61,7 +62,7 @@ impl ApiClient {
     /// What the server says about a document and about what it would find; nothing starts.
     pub(super) async fn preflight(&self, ingestion: bool, document: &Map<String, Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/validate?preflight=true&ingestion={ingestion}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token);
+        let request = self.client.post(url).bearer_auth(self.token.reveal());
         let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -70,7 +71,7 @@ impl ApiClient {
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
-        let request = self.client.get(url).bearer_auth(&self.token);
+        let request = self.client.get(url).bearer_auth(self.token.reveal());
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -85,7 +86,7 @@ impl ApiClient {
     ) -> Result<Value, Failure> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token).query(&query);
+        let request = self.client.post(url).bearer_auth(self.token.reveal()).query(&query);
         let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await

@@ -128,7 +128,7 @@ struct Show<'a> {
 impl Show<'_> {
     /// Ingests the sample data, runs the playbook, says where everything is.
     async fn play(&self, playbook: &Map<String, Value>, kept: bool) -> CommandResult {
-        let token = self.config.key.reveal().to_owned();
+        let token = self.config.key.clone();
         let client = ApiClient::new(&ServerArguments { server: self.url.clone(), token, ca_file: None })?;
         for (file, _) in dummy_services::sample_datasets() {
             self.ingest(&client, file).await?;

@@ -1,7 +1,6 @@
 //! The command line: one file per command. stdout is for data, stderr for progress.
 
 mod access;
-mod callback_key;
 mod client;
 mod demo;
 mod drain;
@@ -9,7 +8,6 @@ mod exit;
 mod files;
 mod logging;
 mod output;
-mod random;
 mod recovery;
 mod serve;
 mod stack;

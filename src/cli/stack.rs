@@ -1,9 +1,9 @@
 //! Puts a running orchestrator together: the only place that joins adapters to jobs and jobs to the engine.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZero;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use super::access::Reloadable;
-use super::callback_key::callback_key;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
@@ -27,7 +26,8 @@ use crate::adapters::records_mongo::MongoRecords;
 use crate::adapters::services::{HttpServices, ServiceAddresses};
 use crate::adapters::spark::{SparkComponent, SparkSettings};
 use crate::audit::AuditLog;
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, SparkKeys};
+use crate::disk;
 use crate::engine::EngineHandle;
 use crate::http::{self, Door, Doorkeeper, Draining, IngestionTester, Outlook};
 use crate::jobs::callbacks::Callbacks;
@@ -36,6 +36,9 @@ use crate::ports::{Datasets, JobRunner, LetGoStart, Records, StoreError};
 use crate::store::documents::{EmbeddedDatasets, EmbeddedRecords};
 use crate::store::let_go::let_go_functions;
 use crate::store::{Journal, JournalError, Receipt, SqliteHistory, SqliteJournal};
+
+/// Name of the file with the key of the secrets of callbacks.
+const CALLBACK_KEY: &str = "callback.key";
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -67,7 +70,7 @@ impl Stores {
         let cannot = |why: String| {
             Failure::new(Exit::Failed, format!("the data directory {} cannot be used: {why}", directory.display()))
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| cannot(error.to_string()))?;
+        disk::private_directory(directory).map_err(|error| cannot(error.to_string()))?;
         let lock = lock(directory).map_err(cannot)?;
         let file = directory.join("state.db");
         let journal =
@@ -115,14 +118,20 @@ fn start_embedded(config: &Config) -> Result<EmbeddedS3, EmbeddedS3Error> {
     let settings = |port| S3Settings {
         directory: config.data_dir.join("objects"),
         access_key: config.minio_user.clone(),
-        secret_key: config.minio_pass.reveal().to_owned(),
+        secret_key: config.minio_pass.clone(),
+        guest: match &config.spark_keys {
+            SparkKeys::Separate(login) => Some((login.user.clone(), login.pass.clone())),
+            SparkKeys::Own | SparkKeys::Empty => None,
+        },
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
     };
     let endpoint = match EmbeddedS3::start(settings(last)) {
         Err(EmbeddedS3Error::Listen { .. }) if last != 0 => EmbeddedS3::start(settings(0))?,
         other => other?,
     };
-    if let Err(error) = std::fs::write(&remembered, endpoint.address().port().to_string()) {
+    let port = endpoint.address().port().to_string();
+    let remember = |mut file: File| file.set_len(0).and_then(|()| file.write_all(port.as_bytes()));
+    if let Err(error) = disk::private_file(&remembered).and_then(remember) {
         log::warn!("{} cannot be written: {error}", remembered.display());
     }
     Ok(endpoint)
@@ -137,7 +146,7 @@ pub(super) fn listen(address: &Address) -> std::io::Result<TcpListener> {
 
 /// Two orchestrators on one journal would start everything twice.
 fn lock(directory: &Path) -> Result<File, String> {
-    let file = File::create(directory.join("lock")).map_err(|error| error.to_string())?;
+    let file = disk::private_file(&directory.join("lock")).map_err(|error| error.to_string())?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -187,7 +196,8 @@ impl Stack {
             .map(|address| format!("{scheme}://{address}"))
             .map_err(|error| failed(error.to_string()))?;
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
-        let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
+        let test_limits =
+            CallLimits { first_byte: config.ingestion_test_timeout, answer: config.ingestion_test_timeout, ..limits };
         let shared = door.clone();
         let (for_outlook, places, datasets) = (config.clone(), stores.objects.clone(), stores.history());
         make_outlook(config, &places, &datasets).map_err(|error| failed(error.to_string()))?;
@@ -232,7 +242,7 @@ async fn run(server: Server) {
 /// Services may call back where they can reach this program.
 fn callbacks(config: &Config) -> std::io::Result<Option<Callbacks>> {
     match &config.public_url {
-        Some(url) => Ok(Some(Callbacks::new(url, callback_key(&config.data_dir)?))),
+        Some(url) => Ok(Some(Callbacks::new(url, disk::key_file(&config.data_dir, CALLBACK_KEY)?))),
         None => Ok(None),
     }
 }
@@ -247,18 +257,19 @@ fn make_runner(
 ) -> Result<Rc<dyn JobRunner>, StoreError> {
     let records: Box<dyn Records> = match &config.records {
         Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
-        Place::Server(address) => Box::new(MongoRecords::new(address)?),
+        Place::Server(address) => Box::new(mongo_records(config, address)?),
     };
     let mongo = match &config.records {
         Place::Embedded => Address::new("localhost", 27017),
         Place::Server(address) => address.clone(),
     };
+    let (spark_user, spark_pass) = config.keys_for_spark();
     let spark = SparkSettings {
         address: config.spark.clone(),
         connect: config.calls.connect,
         minio: objects.clone(),
-        minio_user: config.minio_user.clone(),
-        minio_pass: config.minio_pass.clone(),
+        minio_user: spark_user,
+        minio_pass: spark_pass,
         mongo,
     };
     let store = object_store(config, objects);
@@ -280,11 +291,16 @@ fn make_runner(
 fn make_outlook(config: &Config, objects: &Address, history: &Arc<SqliteHistory>) -> Result<Outlook, StoreError> {
     let datasets: Box<dyn Datasets> = match &config.records {
         Place::Embedded => Box::new(EmbeddedDatasets(Arc::clone(history))),
-        Place::Server(address) => Box::new(MongoRecords::new(address)?),
+        Place::Server(address) => Box::new(mongo_records(config, address)?),
     };
     let presence = Listening::new(service_addresses(config), config.spark.clone(), config.calls.connect);
     let objects = S3Objects::new(object_store(config, objects.clone()))?;
     Ok(Outlook { datasets, objects: Box::new(objects), presence: Box::new(presence) })
+}
+
+fn mongo_records(config: &Config, address: &Address) -> Result<MongoRecords, StoreError> {
+    let login = config.mongo_login.as_ref().map(|login| (login.user.clone(), login.pass.clone()));
+    MongoRecords::new(address, login)
 }
 
 fn object_store(config: &Config, address: Address) -> ObjectStoreSettings {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::access::read_file;
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
-use super::random::random_bytes;
 use crate::access::tokens;
+use crate::disk::random_bytes;
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]

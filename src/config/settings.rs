@@ -32,8 +32,13 @@ settings! {
     "MINIO_PORT" = "9000": "S3 port, plain HTTP, path style";
     "MINIO_USER" = "diastema": "S3 access key";
     "MINIO_PASS" = "diastema": "S3 secret key";
+    "SPARK_MINIO_USER" = "": "S3 access key in messages to Spark; give it a key of its own with fewer rights (MINIO_USER when unset)";
+    "SPARK_MINIO_PASS" = "": "its secret key; set both or neither";
+    "SPARK_KEYS" = "send": "`empty` sends Spark empty keys, for a component that has its own";
     "MONGO_HOST" = "localhost": "MongoDB; embedded records when neither MONGO_HOST nor MONGO_PORT is set";
-    "MONGO_PORT" = "27017": "MongoDB port, no authentication";
+    "MONGO_PORT" = "27017": "MongoDB port";
+    "MONGO_USER" = "": "MongoDB user, known to its database `admin`; no authentication when unset";
+    "MONGO_PASS" = "": "its password; set both or neither";
     "DIASTEMA_SERVICES_HOST" = "localhost": "data services: cleaning, join, ingestion, data-sink";
     "DIASTEMA_SERVICES_PORT" = "5001": "their port";
     "FUNCTION_SERVICE_HOST" = "localhost": "function service";
@@ -47,6 +52,7 @@ settings! {
     "POLL_INTERVAL_SECONDS" = "2": "longest wait between two looks at a running job";
     "CONNECT_TIMEOUT_SECONDS" = "5": "until a connection stands";
     "ANSWER_TIMEOUT_SECONDS" = "30": "until one HTTP answer is there";
+    "FIRST_BYTE_TIMEOUT_SECONDS" = "30": "until the head of an HTTP answer is there, of ANSWER_TIMEOUT_SECONDS for all of it";
     "START_RETRY_SECONDS" = "30": "how long a start is repeated while nobody listens";
     "NO_ANSWER_SECONDS" = "300": "how long a running job may go without a usable answer";
     "JOB_TIMEOUT_SECONDS" = "86400": "how long one job may take";

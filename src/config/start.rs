@@ -1,6 +1,6 @@
 //! What must not be started, and what the operator should know before anybody can come in (decision 24).
 
-use super::{Config, Place};
+use super::{Config, Place, SparkKeys};
 
 /// The platform's published key.
 const PUBLISHED_KEY: &str = "diastema-key";
@@ -43,6 +43,7 @@ impl Config {
         self.warn_of_the_door(&mut warnings);
         self.warn_of_keys(&mut warnings);
         self.warn_of_the_way_out(&mut warnings);
+        warnings.extend(self.spark_warning());
         self.warn_of_embedded_objects(&mut warnings);
         warnings
     }
@@ -101,6 +102,20 @@ impl Config {
                 named.join(", ")
             ));
         }
+    }
+
+    /// Messages to Spark are plain text.
+    fn spark_warning(&self) -> Option<String> {
+        let whose = match self.spark_keys {
+            SparkKeys::Own => {
+                "the orchestrator's own S3 keys: set SPARK_MINIO_USER and SPARK_MINIO_PASS, or SPARK_KEYS=empty, and"
+            }
+            SparkKeys::Separate(_) => "S3 keys:",
+            SparkKeys::Empty => return None,
+        };
+        let to = &self.spark;
+        (!to.is_loopback())
+            .then(|| format!("messages to Spark at {to} carry, in plain text, {whose} put a tunnel there"))
     }
 
     fn warn_of_embedded_objects(&self, warnings: &mut Vec<String>) {

@@ -90,9 +90,50 @@ fn switches_are_on_or_off() {
 
 #[test]
 fn secrets_are_not_printed() {
-    let secrets = [("DIASTEMA_KEY", "canary-1"), ("DIASTEMA_KEY_PREVIOUS", "canary-3"), ("MINIO_PASS", "canary-2")];
-    let config = config(&secrets).unwrap();
-    assert!(!format!("{config:?}").contains("canary"));
+    let config = config(&[
+        ("DIASTEMA_KEY", "canary-1"),
+        ("DIASTEMA_KEY_PREVIOUS", "canary-5"),
+        ("MINIO_PASS", "canary-2"),
+        ("MONGO_USER", "u"),
+        ("MONGO_PASS", "canary-3"),
+        ("SPARK_MINIO_USER", "u"),
+        ("SPARK_MINIO_PASS", "canary-4"),
+    ]);
+    assert!(!format!("{:?}", config.unwrap()).contains("canary"));
+}
+
+#[test]
+fn an_address_with_a_password_in_it_is_refused_and_not_repeated() {
+    for name in ["MONGO_HOST", "MINIO_HOST", "KUBERNETES_HOST", "PUBLIC_URL"] {
+        let faults = config(&[(name, "http://u:canary@host")]).unwrap_err().to_string();
+        assert!(faults.contains(name) && !faults.contains("canary"), "{faults}");
+    }
+}
+
+#[test]
+fn spark_gets_keys_of_its_own_where_it_has_some() {
+    let config = |more: &[(&str, &str)]| {
+        let own = [("MINIO_USER", "own"), ("MINIO_PASS", "own-pass"), ("KUBERNETES_HOST", "spark")];
+        config(&[&own, more].concat())
+    };
+    let keys = |config: &Config| {
+        let (user, pass) = config.keys_for_spark();
+        (user, pass.reveal().to_owned())
+    };
+    let warned = |config: &Config| config.warnings().iter().any(|warning| warning.contains("plain text"));
+    let own = config(&[]).unwrap();
+    assert_eq!((keys(&own), warned(&own)), (("own".to_owned(), "own-pass".to_owned()), true));
+    let separate = config(&[("SPARK_MINIO_USER", "s"), ("SPARK_MINIO_PASS", "s-pass")]).unwrap();
+    assert_eq!((keys(&separate), warned(&separate)), (("s".to_owned(), "s-pass".to_owned()), true));
+    let empty = config(&[("SPARK_KEYS", "empty")]).unwrap();
+    assert_eq!((keys(&empty), warned(&empty)), ((String::new(), String::new()), false));
+    for wrong in [
+        &[("SPARK_MINIO_USER", "s")][..],
+        &[("SPARK_KEYS", "none")],
+        &[("SPARK_KEYS", "empty"), ("SPARK_MINIO_USER", "s"), ("SPARK_MINIO_PASS", "p")],
+    ] {
+        assert!(config(wrong).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]

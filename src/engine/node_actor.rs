@@ -220,7 +220,7 @@ impl NodeActor {
 
     /// How long ago something was, by the journal's clock.
     fn since(&self, then: Millis) -> Duration {
-        let before = (self.context.before_at - then).max(0).unsigned_abs();
+        let before = self.context.before_at.saturating_sub(then).max(0).unsigned_abs();
         Duration::from_millis(before) + self.context.began.elapsed()
     }
 
@@ -323,7 +323,7 @@ impl Actor for NodeActor {
         let retry_at = self.before().and_then(|before| before.retry_at);
         let step = self.state.on_started(self.context.paused.get(), retry_at.is_some());
         if let Some(retry_at) = retry_at.filter(|_| self.state.stage() == Stage::BackingOff) {
-            let left = (retry_at - self.context.before_at).max(0).unsigned_abs();
+            let left = retry_at.saturating_sub(self.context.before_at).max(0).unsigned_abs();
             self.wait(Duration::from_millis(left), ctx);
         }
         self.act_on(step, None, ctx);

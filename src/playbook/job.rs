@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{DatasetLabel, JobId, Step};
+use super::{Confidential, DatasetLabel, JobId, Step};
 
 /// A job as the engine and the recipes see it.
 #[derive(Debug, Clone)]
@@ -142,8 +142,8 @@ pub struct IngestionArgs {
     pub user: String,
     /// The member `dataset-label`, unchanged.
     pub label: DatasetLabel,
-    /// The member `ingestion_json`, forwarded unchanged.
-    pub request: Value,
+    /// The member `ingestion_json`, forwarded unchanged: addresses, tokens, headers.
+    pub request: Confidential,
 }
 
 /// Start rule of a job over the outcomes of its incoming edges; the truth table is in `graph/rules.rs`.

@@ -7,6 +7,7 @@ pub mod algorithms;
 mod arguments;
 mod blob;
 pub mod check;
+mod confidential;
 mod draft;
 pub mod findings;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use confidential::{Blot, Confidential};
 pub use ids::{AnalysisId, JobId, Step, TenantId};
 pub use job::{Job, JobKind, MlArgs, MlTask, Retry, When};
 pub use places::{BucketName, CollectionName, DatasetLabel, ObjectKey};

@@ -17,6 +17,7 @@ pub mod recovery;
 pub mod rerun;
 mod retention;
 mod schema;
+mod seal;
 mod space;
 mod sqlite;
 mod submission;
@@ -72,7 +73,7 @@ pub trait Journal: Send + Sync {
 }
 
 /// A submission on its way into the journal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Submission {
     /// Whose it is.
     pub tenant: String,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::record::Entry;
 use super::recovery::{StoredEntry, StoredRun};
+use super::seal::Seal;
 use super::{Filter, History, JournalError, Millis, marks, retention};
 use crate::playbook::Space;
 
@@ -46,12 +47,13 @@ const RUN_COLUMNS: &str =
 pub struct SqliteHistory {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    pub(super) seal: Seal,
 }
 
 impl SqliteHistory {
     /// Reads the file that a [`super::SqliteJournal`] has opened.
     pub fn open(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()), seal: Seal::of(path) }
     }
 
     /// All documents of a collection of the embedded records, in the order they were first written.
@@ -125,11 +127,12 @@ impl History for SqliteHistory {
     }
 
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
-        self.read(|db| {
-            db.prepare_cached("SELECT document FROM runs WHERE run_id = ?1")?
-                .query_row([run_id], |row| row.get(0))
+        let stored: Option<(String, String)> = self.read(|db| {
+            db.prepare_cached("SELECT document, id_key FROM runs WHERE run_id = ?1")?
+                .query_row([run_id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
-        })
+        })?;
+        stored.map(|(document, id_key)| self.seal.opened(document, &id_key)).transpose()
     }
 
     fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError> {
@@ -158,7 +161,16 @@ impl History for SqliteHistory {
     }
 
     fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError> {
-        self.read(|db| stored_runs(db, keys))
+        let mut runs = self.read(|db| stored_runs(db, keys))?;
+        for run in &mut runs {
+            let stored = std::mem::take(&mut run.document);
+            // one that cannot be opened is found to be unreadable like any other that was damaged
+            run.document = self.seal.opened(stored, &run.id.to_lowercase()).unwrap_or_else(|error| {
+                log::error!("{}={}: {error}", run.space.as_str(), run.id);
+                String::new()
+            });
+        }
+        Ok(runs)
     }
 }
 

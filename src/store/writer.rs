@@ -63,6 +63,10 @@ impl SqliteJournal {
     pub fn open_keeping(path: &Path, retention: Retention) -> Result<Self, JournalError> {
         let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
         let mut connection = sqlite::open(path)?;
+        let history = Arc::new(SqliteHistory::open(path));
+        if let Err(error) = history.seal.close_earlier(&connection) {
+            log::warn!("{}: ingestions of earlier versions are not sealed yet: {error}", path.display());
+        }
         let clock = Clock::resume(&connection).map_err(|error| cannot(error.to_string()))?;
         match sqlite::in_transaction(&mut connection, |db| marks::count_crashes(db).and_then(|()| clock.remember(db))) {
             Ok(()) => {}
@@ -78,7 +82,6 @@ impl SqliteJournal {
             .name("journal".to_owned())
             .spawn(move || write_all(connection, &queue, &seen_by_writer, keeper))
             .map_err(|error| cannot(error.to_string()))?;
-        let history = Arc::new(SqliteHistory::open(path));
         let (commands, thread, path) = (Some(commands), Some(thread), path.to_owned());
         Ok(Self { inner: Arc::new(Inner { commands, thread, healthy, clock, history, path }) })
     }
@@ -114,7 +117,10 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     fn accept(&self, submission: Submission) -> Receipt<Acceptance> {
         let tick = self.tick();
-        self.send(|reply| Command::Accept(Box::new(submission), tick, reply))
+        match self.inner.history.seal.closed(submission) {
+            Ok(submission) => self.send(|reply| Command::Accept(Box::new(submission), tick, reply)),
+            Err(error) => Receipt::Ready(Some(Err(error))),
+        }
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {

@@ -23,10 +23,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "access", "audit", "playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config",
-            "metrics",
+            "metrics", "disk",
         ],
     ),
-    ("testing", &["playbook", "graph", "ports", "store", "engine"]),
+    ("testing", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters"]),
 ];
 
 /// Every room may name it: debug builds die or err there on demand.
@@ -38,6 +38,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mongodb", &["src/adapters/"]),
     ("s3s", &["src/adapters/embedded_s3/"]),
     ("s3", &["src/adapters/"]),
+    ("reqwest", &["src/adapters/"]),
+    ("ring", &["src/store/"]),
     ("petgraph", &["src/graph/"]),
     ("prometheus_client", &["src/metrics.rs"]),
     ("rustls", &["src/adapters/tls.rs"]),

@@ -189,6 +189,17 @@ impl Orchestrator {
         1024 * kilobytes.unwrap_or(0_u64)
     }
 
+    /// The token that it wants.
+    fn token(&self) -> &str {
+        let given = self.launch.variables.iter().rev().find(|(name, _)| name == "DIASTEMA_KEY");
+        given.map_or(KEY, |(_, token)| token)
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
     /// The file with the journal and the embedded records.
     pub(crate) fn state_file(&self) -> PathBuf {
         self.data.path().join("data/state.db")
@@ -215,7 +226,7 @@ impl Orchestrator {
     /// Submits to a platform endpoint with the right token.
     pub(crate) fn post(&self, path: &str, document: &Value) -> Answer {
         let mut document = document.clone();
-        document["diastema-token"] = KEY.into();
+        document["diastema-token"] = self.token().into();
         self.server.post(path, &document.to_string())
     }
 
@@ -229,7 +240,7 @@ impl Orchestrator {
     /// One run, as the API shows it.
     #[track_caller]
     pub(crate) fn run(&self, collection: &str, id: &str) -> Value {
-        let answer = self.server.get_with(&format!("/api/v1/{collection}/{id}"), KEY);
+        let answer = self.server.get_with(&format!("/api/v1/{collection}/{id}"), self.token());
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }

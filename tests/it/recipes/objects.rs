@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use orchestrator::adapters::address::Address;
@@ -81,4 +83,27 @@ async fn s3_that_does_not_answer_in_time_may_pass() {
     let found = store(address).exists(&bucket, &key.evidence()).await;
     assert!(matches!(found, Err(StoreError::Unavailable { .. })), "{found:?}");
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+}
+
+/// Row: redirects. The object store's own are followed, those to another server reach nobody.
+#[actix::test]
+async fn s3_that_sends_to_another_server_reaches_nobody() {
+    let (bucket, key) = place();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let other = server(move |connection| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    });
+    for status in [301, 302, 307, 308] {
+        let address = server(move |connection| {
+            let head = format!("HTTP/1.1 {status} X\r\nlocation: http://{other}/metis/a/\r\ncontent-length: 0\r\n");
+            connection.write_all(format!("{head}connection: close\r\n\r\n").as_bytes())
+        });
+        let store = store(address);
+        assert!(store.exists(&bucket, &key.evidence()).await.is_err(), "{status}");
+        assert!(store.delete(&bucket, &key.evidence()).await.is_err(), "{status}");
+        assert!(store.make_directory(&bucket, &key).await.is_err(), "{status}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
 }

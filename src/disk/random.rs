@@ -7,7 +7,7 @@ use std::io::{self, Read};
 const LENGTH: usize = 32;
 
 /// The system's random bytes.
-pub(super) fn random_bytes() -> io::Result<[u8; LENGTH]> {
+pub(crate) fn random_bytes() -> io::Result<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
