@@ -39,7 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("s3s", &["src/adapters/embedded_s3/"]),
     ("s3", &["src/adapters/"]),
     ("reqwest", &["src/adapters/"]),
-    ("ring", &["src/store/"]),
+    ("ring", &["src/store/", "src/adapters/tls.rs"]),
     ("petgraph", &["src/graph/"]),
     ("prometheus_client", &["src/metrics.rs"]),
     ("rustls", &["src/adapters/tls.rs"]),
