@@ -2,6 +2,7 @@
 
 mod reader;
 mod settings;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ pub use settings::{SETTINGS, Setting};
 use crate::adapters::address::Address;
 use crate::adapters::http_client::CallLimits;
 use crate::adapters::secret::Secret;
+use crate::adapters::tls::TlsFiles;
+use crate::audit::Bounds;
 use crate::engine::EngineLimits;
 use crate::engine::admission::SlotLimits;
 use crate::jobs::JobSettings;
@@ -34,6 +37,26 @@ pub enum Place {
     Server(Address),
 }
 
+/// A name with its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User or access key.
+    pub user: String,
+    /// Password or secret key.
+    pub pass: Secret,
+}
+
+/// Which S3 keys messages to Spark carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SparkKeys {
+    /// The orchestrator's own: Spark can do all that the orchestrator can.
+    Own,
+    /// Keys for Spark alone.
+    Separate(Login),
+    /// None: the component has its own.
+    Empty,
+}
+
 /// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -45,6 +68,16 @@ pub struct Config {
     pub key: Secret,
     /// Whether `DIASTEMA_KEY` was set.
     pub key_is_set: bool,
+    /// A second key for everybody, while clients change from one to the other.
+    pub key_previous: Option<Secret>,
+    /// The file of token hashes.
+    pub tokens_file: Option<PathBuf>,
+    /// Whether the keys are good beside a token file.
+    pub shared_key_allowed: bool,
+    /// Whether tokens of a token file may travel unencrypted.
+    pub plain_http_allowed: bool,
+    /// Certificate and key, if the server speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// Directory of everything embedded.
     pub data_dir: PathBuf,
     /// The object store.
@@ -55,6 +88,10 @@ pub struct Config {
     pub minio_pass: Secret,
     /// The records.
     pub records: Place,
+    /// Who the orchestrator is to the database; nobody asks when absent.
+    pub mongo_login: Option<Login>,
+    /// What Spark reads and writes objects with.
+    pub spark_keys: SparkKeys,
     /// Data services.
     pub services: Address,
     /// Function service.
@@ -87,6 +124,8 @@ pub struct Config {
     pub drain: Duration,
     /// Wrong tokens in ten seconds from one address until further ones are answered 429.
     pub wrong_tokens: usize,
+    /// How much of the audit trail is kept.
+    pub audit: Bounds,
     /// Log filter.
     pub log: String,
 }
@@ -120,11 +159,18 @@ impl Config {
             port_is_set: reader.set("PORT").is_some(),
             key: Secret::new(reader.text("DIASTEMA_KEY")),
             key_is_set: reader.set("DIASTEMA_KEY").is_some(),
+            key_previous: reader.set("DIASTEMA_KEY_PREVIOUS").map(Secret::new),
+            tokens_file: reader.file("TOKENS_FILE"),
+            shared_key_allowed: reader.switch("ALLOW_SHARED_KEY"),
+            plain_http_allowed: reader.switch("ALLOW_PLAIN_HTTP"),
+            tls: reader.tls("TLS_CERTIFICATE", "TLS_KEY"),
             data_dir: PathBuf::from(reader.text("DATA_DIR")),
             objects: reader.place("MINIO_HOST", "MINIO_PORT"),
             minio_user: reader.text("MINIO_USER"),
             minio_pass: Secret::new(reader.text("MINIO_PASS")),
             records: reader.place("MONGO_HOST", "MONGO_PORT"),
+            mongo_login: reader.login("MONGO_USER", "MONGO_PASS"),
+            spark_keys: reader.spark_keys("SPARK_KEYS", "SPARK_MINIO_USER", "SPARK_MINIO_PASS"),
             services: reader.address("DIASTEMA_SERVICES_HOST", "DIASTEMA_SERVICES_PORT"),
             function: reader.address("FUNCTION_SERVICE_HOST", "FUNCTION_SERVICE_PORT"),
             automl: reader.address("AUTOML_HOST", "AUTOML_PORT"),
@@ -132,6 +178,7 @@ impl Config {
             spark: reader.address("KUBERNETES_HOST", "KUBERNETES_PORT"),
             calls: CallLimits {
                 connect: reader.seconds("CONNECT_TIMEOUT_SECONDS"),
+                first_byte: reader.seconds("FIRST_BYTE_TIMEOUT_SECONDS"),
                 answer: reader.seconds("ANSWER_TIMEOUT_SECONDS"),
             },
             jobs: JobSettings {
@@ -169,6 +216,10 @@ impl Config {
             body_timeout: reader.seconds("BODY_TIMEOUT_SECONDS"),
             drain: reader.seconds("DRAIN_SECONDS"),
             wrong_tokens: reader.number("WRONG_TOKENS"),
+            audit: Bounds {
+                bytes: (reader.count("AUDIT_LOG_MIB") as u64).saturating_mul(1024 * 1024),
+                files: reader.count("AUDIT_LOG_FILES"),
+            },
             log: reader.text("RUST_LOG"),
         }
     }
@@ -188,41 +239,12 @@ impl Config {
         }
     }
 
-    /// What must not be started, and why (decision 24).
-    pub fn refusal(&self) -> Option<String> {
-        let open = !self.listen.is_loopback();
-        (open && !self.key_is_set).then(|| {
-            format!(
-                "{} can be reached from outside: set DIASTEMA_KEY to a key of your own, or HOST to localhost",
-                self.listen
-            )
-        })
-    }
-
-    /// What the operator should know at start.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if !self.listen.is_loopback() {
-            warnings.push(format!("plain HTTP on {}: put a TLS proxy in front of it", self.listen));
-            if self.key.reveal() == "diastema-key" {
-                warnings.push("DIASTEMA_KEY is the platform's published default, everybody knows it".to_owned());
-            }
+    /// The access key and secret key that messages to Spark carry.
+    pub fn keys_for_spark(&self) -> (String, Secret) {
+        match &self.spark_keys {
+            SparkKeys::Own => (self.minio_user.clone(), self.minio_pass.clone()),
+            SparkKeys::Separate(login) => (login.user.clone(), login.pass.clone()),
+            SparkKeys::Empty => (String::new(), Secret::new("")),
         }
-        if self.objects == Place::Embedded {
-            let users = [
-                ("the data services", &self.services),
-                ("the function service", &self.function),
-                ("AutoML", &self.automl),
-                ("Spark", &self.spark),
-            ];
-            for (name, address) in users {
-                if !address.is_loopback() {
-                    warnings.push(format!(
-                        "the embedded object store is on loopback, but {name} will look for it from {address}: set MINIO_HOST"
-                    ));
-                }
-            }
-        }
-        warnings
     }
 }

@@ -1,8 +1,16 @@
-//! What follows when a database file could not be made durable, for the journal and for the index of the embedded objects.
+//! What several rooms have to know of files: what follows when a database could not be made durable, and what only the owner may read.
+
+mod key_file;
+mod private;
+mod random;
 
 use std::fmt::Display;
 
 use rusqlite::{ErrorCode, ffi};
+
+pub(crate) use key_file::key_file;
+pub(crate) use private::{private_database, private_directory, private_file};
+pub(crate) use random::random_bytes;
 
 /// Exit code after a failed fsync or of a damaged file (`EX_IOERR`).
 const IO_ERROR_EXIT: i32 = 74;

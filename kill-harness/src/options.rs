@@ -29,6 +29,8 @@ pub(crate) enum Scenario {
     Drain(Some),
     /// A data directory of one megabyte
     Disk(Some),
+    /// Several tenants who want the same ids: nothing foreign may show up anywhere
+    Tenants(Some),
 }
 
 /// Flags of the smaller scenarios.

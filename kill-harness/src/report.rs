@@ -6,6 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::checker::Findings;
+use crate::tenants;
 use crate::world::World;
 
 /// Examples shown of each violation.
@@ -100,4 +101,34 @@ pub(crate) fn progress(world: &World, deaths: &Deaths) {
     let (over, all) = (world.over(), world.analyses.len());
     let line = format!("{} kills, {over} of {all} analyses are over\n", deaths.kills);
     drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+/// Any other line there.
+pub(crate) fn note(line: &str) {
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
+}
+
+/// What a run with tenants who want the same things has shown.
+#[derive(Debug)]
+pub(crate) struct TenantsReport {
+    pub(crate) seed: u64,
+    pub(crate) duration: Duration,
+    pub(crate) findings: tenants::Findings,
+}
+
+impl fmt::Display for TenantsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, text: &str| writeln!(f, "{name:<18}{text}");
+        line("scenario", &format!("tenants, seed {}, {} s", self.seed, self.duration.as_secs()))?;
+        for (name, text) in &self.findings.lines {
+            line(name, text)?;
+        }
+        for (what, examples) in &self.findings.violations {
+            line("VIOLATION", &format!("{what}: {}", examples.len()))?;
+            for example in examples.iter().take(EXAMPLES) {
+                line("", &format!("  {example}"))?;
+            }
+        }
+        line("verdict", if self.findings.violations.is_empty() { "nothing foreign anywhere" } else { "FAILED" })
+    }
 }

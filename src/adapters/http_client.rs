@@ -1,4 +1,4 @@
-//! One HTTP call with the limits that every outgoing call has: connect, answer, size, redirects.
+//! One HTTP call with the limits that every outgoing call has: connect, first byte, whole answer, size, redirects.
 
 use std::time::Duration;
 
@@ -24,13 +24,15 @@ const MOST_REDIRECTS: u32 = 3;
 pub struct CallLimits {
     /// Until the connection stands.
     pub connect: Duration,
-    /// Until one answer is there in full.
+    /// Until the head of one answer is there.
+    pub first_byte: Duration,
+    /// Until one answer is there in full, with all redirects.
     pub answer: Duration,
 }
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), answer: Duration::from_secs(30) }
+        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(30), answer: Duration::from_secs(30) }
     }
 }
 
@@ -68,7 +70,7 @@ impl HttpClient {
         let connector = Connector::new().timeout(limits.connect).limit(0).conn_keep_alive(keep_idle);
         let client = Client::builder()
             .connector(connector)
-            .timeout(limits.answer)
+            .timeout(limits.first_byte)
             .disable_redirects()
             .no_default_headers()
             .add_default_header((header::USER_AGENT, "diastema-orchestrator"))

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use reqwest::Proxy;
 use s3::command::Command;
 use s3::creds::Credentials;
 use s3::error::S3Error;
@@ -17,9 +18,19 @@ use s3::{Bucket, BucketConfiguration, Region};
 
 use super::address::Address;
 use super::secret::Secret;
+use crate::playbook::{BucketName, ObjectKey};
 use crate::ports::{ObjectStore, StoreError};
 
 const STORE: &str = "the object store";
+
+/// Most keys of one listing: nobody looks at more charts, and they are kept in memory.
+const MOST_KEYS: usize = 20_000;
+
+/// Nobody can listen on this port.
+const NOWHERE: &str = "http://127.0.0.1:0";
+
+/// Longest error code that is repeated.
+const LONGEST_CODE: usize = 64;
 
 /// Where the object store is and who we are there.
 #[derive(Debug, Clone)]
@@ -40,6 +51,7 @@ pub struct S3Objects {
 }
 
 struct Inner {
+    address: Address,
     region: Region,
     credentials: Credentials,
     answer: Duration,
@@ -60,7 +72,8 @@ impl S3Objects {
         // retries are ours, with our own limits
         s3::set_retries(0);
         let region = Region::Custom { region: "us-east-1".to_owned(), endpoint: format!("http://{address}") };
-        let inner = Inner { region, credentials, answer, buckets: RefCell::default(), made: RefCell::default() };
+        let inner =
+            Inner { address, region, credentials, answer, buckets: RefCell::default(), made: RefCell::default() };
         Ok(Self { inner: Rc::new(inner) })
     }
 }
@@ -71,6 +84,7 @@ impl Inner {
             return Ok(Arc::clone(bucket));
         }
         let bucket = Bucket::new(name, self.region.clone(), self.credentials.clone())
+            .and_then(|bucket| bucket.set_proxy(only_to(&self.address)))
             .and_then(|bucket| bucket.with_path_style().with_request_timeout(self.answer))
             .map_err(|error| failed(&error))?;
         let bucket: Arc<Bucket> = Arc::from(bucket);
@@ -123,34 +137,61 @@ impl Inner {
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
-        match self.bucket(bucket)?.list(prefix.to_owned(), None).await {
-            Ok(pages) => Ok(pages.into_iter().flat_map(|page| page.contents).map(|object| object.key).collect()),
-            Err(S3Error::HttpFailWithBody(404, _)) => Ok(Vec::new()),
-            Err(error) => Err(failed(&error)),
+        let (bucket, mut keys, mut next) = (self.bucket(bucket)?, Vec::new(), None);
+        loop {
+            let page = match bucket.list_page(prefix.to_owned(), None, next, None, None).await {
+                Ok((page, _)) => page,
+                Err(S3Error::HttpFailWithBody(404, _)) => return Ok(Vec::new()),
+                Err(error) => return Err(failed(&error)),
+            };
+            keys.extend(page.contents.into_iter().map(|object| object.key));
+            if keys.len() > MOST_KEYS {
+                let why = format!("there are more than {MOST_KEYS} objects in one place");
+                return Err(StoreError::Refused { store: STORE, why });
+            }
+            next = page.next_continuation_token.filter(|_| page.is_truncated);
+            if next.is_none() {
+                return Ok(keys);
+            }
         }
     }
 }
 
 impl ObjectStore for S3Objects {
-    fn make_directory(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.make_directory(&bucket, &key).await }.boxed_local()
+    fn make_directory(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.make_directory(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.delete(&bucket, &key).await }.boxed_local()
+    fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.delete(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.exists(&bucket, &key).await }.boxed_local()
+    fn exists(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.exists(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
-        let (inner, bucket, prefix) = (Rc::clone(&self.inner), bucket.to_owned(), prefix.to_owned());
-        async move { inner.list(&bucket, &prefix).await }.boxed_local()
+    fn list(
+        &self,
+        bucket: &BucketName,
+        prefix: &ObjectKey,
+    ) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
+        let (inner, bucket, prefix) = (Rc::clone(&self.inner), bucket.clone(), prefix.clone());
+        async move { inner.list(bucket.as_str(), prefix.as_str()).await }.boxed_local()
     }
+}
+
+/// The client follows redirects, and cannot be told not to: those that lead to another server find nobody there. It does not
+/// look for a proxy in the environment either.
+fn only_to(address: &Address) -> Proxy {
+    let (host, port) = (address.host.trim_matches(['[', ']']).to_lowercase(), address.port);
+    Proxy::custom(move |url| {
+        let same_host = url.host_str().is_some_and(|to| to.trim_matches(['[', ']']) == host);
+        let stays = same_host && url.port_or_known_default() == Some(port);
+        (!stays).then_some(NOWHERE)
+    })
 }
 
 /// 4xx other than "too many" will be said again; everything else may pass.
@@ -172,5 +213,6 @@ fn by_status(status: u16, body: &str) -> StoreError {
 /// The error code in S3's XML; the rest of the body may name keys and hosts.
 fn error_code(body: &str) -> &str {
     let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
-    code.unwrap_or_default()
+    let is_a_code = |code: &&str| code.len() <= LONGEST_CODE && code.chars().all(|c| c.is_ascii_alphanumeric());
+    code.filter(is_a_code).unwrap_or_default()
 }

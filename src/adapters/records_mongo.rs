@@ -7,11 +7,12 @@ use futures::future::LocalBoxFuture;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use mongodb::options::{Acknowledgment, ClientOptions, ServerAddress, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, Credential, ServerAddress, WriteConcern};
 use mongodb::{Client, Collection};
 use serde_json::{Map, Value};
 
 use super::address::Address;
+use super::secret::Secret;
 use crate::playbook::TenantId;
 use crate::ports::{Applied, PipelineChange, RecordChange, Records, RunSpec, StoreError};
 
@@ -32,11 +33,14 @@ pub struct MongoRecords {
 }
 
 impl MongoRecords {
-    /// A client of the database; connects when it is first needed.
+    /// A client of the database; connects when it is first needed. `login` is user and password, if the database asks.
     ///
     /// *Errors*: an address that cannot be used.
-    pub fn new(address: &Address) -> Result<Self, StoreError> {
+    pub fn new(address: &Address, login: Option<(String, Secret)>) -> Result<Self, StoreError> {
         let server = ServerAddress::Tcp { host: address.host.clone(), port: Some(address.port) };
+        let known_as = |(user, pass): (String, Secret)| {
+            Credential::builder().username(user).password(pass.reveal().to_owned()).source("admin".to_owned()).build()
+        };
         // one address, asked directly: the platform's database names itself by hosts that are known only inside its network
         let options = ClientOptions::builder()
             .hosts(vec![server])
@@ -45,6 +49,7 @@ impl MongoRecords {
             .server_selection_timeout(SELECTION_TIMEOUT)
             .connect_timeout(SELECTION_TIMEOUT)
             .max_pool_size(POOL)
+            .credential(login.map(known_as))
             .write_concern(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build())
             .build();
         let client = Client::with_options(options).map_err(|error| failed(&error))?;
@@ -65,7 +70,7 @@ impl Records for MongoRecords {
                 futures::future::ready(Ok(Applied::Done)).boxed_local()
             }
             RecordChange::Document { collection, id, document } => {
-                let collection = self.collection(run.playbook.tenant.as_str(), collection);
+                let collection = self.collection(run.playbook.tenant.as_str(), collection.as_str());
                 let (id, document) = (ObjectId::from_bytes(*id), document_of(document));
                 async move { replace(&collection, doc! {"_id": id}, document).await }.boxed_local()
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::address::Address;
@@ -29,9 +29,9 @@ pub struct SparkSettings {
     pub connect: Duration,
     /// The object store as Spark shall reach it.
     pub minio: Address,
-    /// Its user.
+    /// The user that Spark shall be there.
     pub minio_user: String,
-    /// Its password.
+    /// That user's password.
     pub minio_pass: Secret,
     /// The database as Spark shall reach it.
     pub mongo: Address,
@@ -125,10 +125,18 @@ async fn exchange(mut stream: TcpStream, to: String, frame: &[u8]) -> Result<Str
     }
     stream.write_all(frame).await.map_err(|error| no_answer(error.to_string()))?;
     chaos::at(Point::K15b);
+    read_reply(stream).await.map_err(|error| no_answer(error.to_string()))
+}
+
+/// The beginning of a reply: as much as comes in one piece, and not more than is worth reading.
+///
+/// *Errors*: the connection breaks, or ends without any.
+pub async fn read_reply(mut stream: impl AsyncRead + Unpin) -> std::io::Result<String> {
     let mut reply = vec![0; LARGEST_REPLY];
-    let read = stream.read(&mut reply).await.map_err(|error| no_answer(error.to_string()))?;
+    let read = stream.read(&mut reply).await?;
     if read == 0 {
-        return Err(no_answer("the connection was closed without a reply".to_owned()));
+        let why = "the connection was closed without a reply";
+        return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, why));
     }
     Ok(String::from_utf8_lossy(&reply[..read]).into_owned())
 }

@@ -1,13 +1,17 @@
 //! Speaks to a running orchestrator.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use awc::Client;
 use awc::http::StatusCode;
+use awc::{Client, Connector};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
+use crate::adapters::secret::Secret;
+use crate::adapters::tls::client_config;
 
 /// Most bytes of an answer: a run of 50,000 jobs fits.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -20,27 +24,37 @@ pub(super) struct ServerArguments {
     pub(super) server: String,
     /// Its token.
     #[arg(long, env = "DIASTEMA_KEY", default_value = "diastema-key", hide_env_values = true)]
-    pub(super) token: String,
+    pub(super) token: Secret,
+    /// PEM file of the authority that its certificate is from; the well-known ones otherwise.
+    #[arg(long, env = "DIASTEMA_CA_FILE", value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// A client of one orchestrator.
 pub(super) struct ApiClient {
     client: Client,
     server: String,
-    token: String,
+    token: Secret,
 }
 
 impl ApiClient {
-    pub(super) fn new(arguments: &ServerArguments) -> Self {
-        let client = Client::builder().timeout(Duration::from_secs(60)).disable_redirects().finish();
+    /// *Errors*: the file of the authority cannot be used.
+    pub(super) fn new(arguments: &ServerArguments) -> Result<Self, Failure> {
         let server = arguments.server.trim_end_matches('/').to_owned();
-        Self { client, server, token: arguments.token.clone() }
+        let mut connector = Connector::new();
+        if server.starts_with("https:") {
+            let config = client_config(arguments.ca_file.as_deref())
+                .map_err(|error| Failure::new(Exit::Usage, format!("{error}; see --ca-file")))?;
+            connector = connector.rustls_0_23(Arc::new(config));
+        }
+        let builder = Client::builder().connector(connector).timeout(Duration::from_secs(60)).disable_redirects();
+        Ok(Self { client: builder.finish(), server, token: arguments.token.clone() })
     }
 
     /// Submits a document; answers the 202's body.
     pub(super) async fn submit(&self, collection: &str, document: &Map<String, Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{collection}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token);
+        let request = self.client.post(url).bearer_auth(self.token.reveal());
         let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -49,7 +63,7 @@ impl ApiClient {
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
-        let request = self.client.get(url).bearer_auth(&self.token);
+        let request = self.client.get(url).bearer_auth(self.token.reveal());
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -64,7 +78,7 @@ impl ApiClient {
     ) -> Result<Value, Failure> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
-        let request = self.client.post(url).bearer_auth(&self.token).query(&query);
+        let request = self.client.post(url).bearer_auth(self.token.reveal()).query(&query);
         let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await

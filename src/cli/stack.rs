@@ -1,9 +1,9 @@
 //! Puts a running orchestrator together: the only place that joins adapters to jobs and jobs to the engine.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::num::NonZero;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
-use super::callback_key::callback_key;
+use super::access::Reloadable;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
@@ -24,15 +24,20 @@ use crate::adapters::objects::{ObjectStoreSettings, S3Objects};
 use crate::adapters::records_mongo::MongoRecords;
 use crate::adapters::services::{HttpServices, ServiceAddresses};
 use crate::adapters::spark::{SparkComponent, SparkSettings};
-use crate::config::{Config, Place};
+use crate::audit::AuditLog;
+use crate::config::{Config, Place, SparkKeys};
+use crate::disk;
 use crate::engine::EngineHandle;
-use crate::http::{self, ApiKey, Door, Draining, IngestionTester};
+use crate::http::{self, Door, Doorkeeper, Draining, IngestionTester};
 use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, LetGoStart, Records, StoreError};
 use crate::store::documents::EmbeddedRecords;
 use crate::store::let_go::let_go_functions;
 use crate::store::{Journal, JournalError, Receipt, SqliteHistory, SqliteJournal};
+
+/// Name of the file with the key of the secrets of callbacks.
+const CALLBACK_KEY: &str = "callback.key";
 
 /// What is open as long as the orchestrator runs.
 pub(super) struct Stores {
@@ -53,6 +58,8 @@ pub(super) struct Stack {
     /// Where it listens.
     pub(super) url: String,
     pub(super) recovery: Recovery,
+    /// What can be read again while it runs.
+    pub(super) reloadable: Reloadable,
 }
 
 impl Stores {
@@ -62,7 +69,7 @@ impl Stores {
         let cannot = |why: String| {
             Failure::new(Exit::Failed, format!("the data directory {} cannot be used: {why}", directory.display()))
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| cannot(error.to_string()))?;
+        disk::private_directory(directory).map_err(|error| cannot(error.to_string()))?;
         let lock = lock(directory).map_err(cannot)?;
         let file = directory.join("state.db");
         let journal =
@@ -110,14 +117,20 @@ fn start_embedded(config: &Config) -> Result<EmbeddedS3, EmbeddedS3Error> {
     let settings = |port| S3Settings {
         directory: config.data_dir.join("objects"),
         access_key: config.minio_user.clone(),
-        secret_key: config.minio_pass.reveal().to_owned(),
+        secret_key: config.minio_pass.clone(),
+        guest: match &config.spark_keys {
+            SparkKeys::Separate(login) => Some((login.user.clone(), login.pass.clone())),
+            SparkKeys::Own | SparkKeys::Empty => None,
+        },
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
     };
     let endpoint = match EmbeddedS3::start(settings(last)) {
         Err(EmbeddedS3Error::Listen { .. }) if last != 0 => EmbeddedS3::start(settings(0))?,
         other => other?,
     };
-    if let Err(error) = std::fs::write(&remembered, endpoint.address().port().to_string()) {
+    let port = endpoint.address().port().to_string();
+    let remember = |mut file: File| file.set_len(0).and_then(|()| file.write_all(port.as_bytes()));
+    if let Err(error) = disk::private_file(&remembered).and_then(remember) {
         log::warn!("{} cannot be written: {error}", remembered.display());
     }
     Ok(endpoint)
@@ -132,7 +145,7 @@ pub(super) fn listen(address: &Address) -> std::io::Result<TcpListener> {
 
 /// Two orchestrators on one journal would start everything twice.
 fn lock(directory: &Path) -> Result<File, String> {
-    let file = File::create(directory.join("lock")).map_err(|error| error.to_string())?;
+    let file = disk::private_file(&directory.join("lock")).map_err(|error| error.to_string())?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -147,6 +160,7 @@ impl Stack {
     /// after the next start.
     pub(super) async fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
         let failed = |why: String| Failure::new(Exit::Failed, why);
+        let reloadable = Reloadable::read(config)?;
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
         let for_recipes = callbacks.clone();
@@ -155,6 +169,8 @@ impl Stack {
         let (history, linger) = (stores.history.as_ref(), config.jobs.function_linger);
         let let_go = let_go_functions(history, journal.tick(), linger, &order.given_up()).map_err(unreadable)?;
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
+        let audit = AuditLog::open(&config.data_dir, config.audit)
+            .map_err(|error| failed(format!("the audit trail cannot be written: {error}")))?;
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
         let mut recovery = Recovery::start(order, stores.journal.clone(), stores.history(), engine.clone())
@@ -164,7 +180,8 @@ impl Stack {
             engine,
             journal: Arc::new(stores.journal.clone()),
             history: stores.history(),
-            key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
+            doorkeeper: Doorkeeper::new(Arc::clone(&reloadable.access), config.wrong_tokens),
+            audit,
             checks: config.checks(),
             draining: Draining::new(config.drain),
             body_timeout: config.body_timeout,
@@ -172,12 +189,14 @@ impl Stack {
             callbacks,
             playbooks: http::api::PlaybookCache::default(),
         });
+        let scheme = if reloadable.certificate.is_some() { "https" } else { "http" };
         let url = listener
             .local_addr()
-            .map(|address| format!("http://{address}"))
+            .map(|address| format!("{scheme}://{address}"))
             .map_err(|error| failed(error.to_string()))?;
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
-        let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
+        let test_limits =
+            CallLimits { first_byte: config.ingestion_test_timeout, answer: config.ingestion_test_timeout, ..limits };
         let shared = door.clone();
         let workers = std::thread::available_parallelism().map_or(2, NonZero::get);
         let server = HttpServer::new(move || {
@@ -189,15 +208,20 @@ impl Stack {
         })
         .workers(workers)
         .max_connections(connections_per_worker(workers))
-        .listen(listener)
-        .map_err(|error| failed(error.to_string()))?
         .shutdown_timeout(LONGEST_ANSWER_SECONDS)
-        .disable_signals()
-        .run();
+        .disable_signals();
+        let server = match &reloadable.certificate {
+            Some(certificate) => {
+                let tls = certificate.server_config().map_err(|error| failed(error.to_string()))?;
+                server.listen_rustls_0_23(listener, tls)
+            }
+            None => server.listen(listener),
+        };
+        let server = server.map_err(|error| failed(error.to_string()))?.run();
         let handle = server.handle();
         actix_web::rt::spawn(run(server));
         log::info!("listening on {url}; {}", stores.describe(config));
-        Ok(Self { server: handle, door, url, recovery })
+        Ok(Self { server: handle, door, url, recovery, reloadable })
     }
 }
 
@@ -212,7 +236,7 @@ async fn run(server: Server) {
 /// Services may call back where they can reach this program.
 fn callbacks(config: &Config) -> std::io::Result<Option<Callbacks>> {
     match &config.public_url {
-        Some(url) => Ok(Some(Callbacks::new(url, callback_key(&config.data_dir)?))),
+        Some(url) => Ok(Some(Callbacks::new(url, disk::key_file(&config.data_dir, CALLBACK_KEY)?))),
         None => Ok(None),
     }
 }
@@ -227,18 +251,22 @@ fn make_runner(
 ) -> Result<Rc<dyn JobRunner>, StoreError> {
     let records: Box<dyn Records> = match &config.records {
         Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
-        Place::Server(address) => Box::new(MongoRecords::new(address)?),
+        Place::Server(address) => {
+            let login = config.mongo_login.as_ref().map(|login| (login.user.clone(), login.pass.clone()));
+            Box::new(MongoRecords::new(address, login)?)
+        }
     };
     let mongo = match &config.records {
         Place::Embedded => Address::new("localhost", 27017),
         Place::Server(address) => address.clone(),
     };
+    let (spark_user, spark_pass) = config.keys_for_spark();
     let spark = SparkSettings {
         address: config.spark.clone(),
         connect: config.calls.connect,
         minio: objects.clone(),
-        minio_user: config.minio_user.clone(),
-        minio_pass: config.minio_pass.clone(),
+        minio_user: spark_user,
+        minio_pass: spark_pass,
         mongo,
     };
     let store = ObjectStoreSettings {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use url::Url;
 
-use super::{Place, SETTINGS};
+use super::{Login, Place, SETTINGS, SparkKeys};
 use crate::adapters::address::Address;
+use crate::adapters::secret::Secret;
+use crate::adapters::tls::TlsFiles;
 use crate::jobs::CAN_BE_CANCELLABLE;
 use crate::playbook::ingestion_url::UrlPolicy;
 use crate::playbook::job::Service;
@@ -42,7 +45,7 @@ impl Reader<'_> {
     pub(super) fn count(&mut self, name: &str) -> usize {
         let count = self.number(name);
         if count == 0 {
-            self.faults.push(format!("  {name}=0: nothing would ever run; give 1 or more"));
+            self.faults.push(format!("  {name}=0: nothing would ever happen; give 1 or more"));
         }
         count
     }
@@ -101,6 +104,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Off or on.
+    pub(super) fn switch(&mut self, name: &str) -> bool {
+        let text = self.text(name);
+        if !matches!(text.trim(), "0" | "1") {
+            self.faults.push(format!("  {name}={text}: give `1` for yes or `0` for no"));
+        }
+        text.trim() == "1"
+    }
+
+    pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
+        self.set(name).map(PathBuf::from)
+    }
+
+    /// A certificate is good for nothing without its key.
+    pub(super) fn tls(&mut self, certificate: &str, key: &str) -> Option<TlsFiles> {
+        match (self.file(certificate), self.file(key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                self.faults.push(format!("  {certificate} and {key} need each other: set both, or none"));
+                None
+            }
+        }
+    }
+
     pub(super) fn spark_arguments(&mut self, name: &str) -> bool {
         let text = self.text(name);
         if !matches!(text.as_str(), "any" | "safe") {
@@ -149,15 +177,50 @@ impl Reader<'_> {
         };
         match Url::parse(text.trim()) {
             Ok(url) if fits(&url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+            // not repeated: it may have a password in it
             _ => {
-                self.faults.push(format!("  {name}={text}: give an address like http://orchestrator:5000"));
+                self.faults.push(format!("  {name}: give an address like http://orchestrator:5000"));
                 None
             }
         }
     }
 
     pub(super) fn address(&mut self, host: &str, port: &str) -> Address {
-        Address::new(self.text(host).trim(), self.number(port))
+        let name = self.text(host);
+        // not repeated: it may have a password in it
+        if name.contains(['@', '/', '?', '#']) {
+            self.faults.push(format!("  {host}: give a name or an IP address, without user, password or path"));
+        }
+        Address::new(name.trim(), self.number(port))
+    }
+
+    /// A name and its password.
+    pub(super) fn login(&mut self, user: &str, pass: &str) -> Option<Login> {
+        match (self.set(user), self.set(pass)) {
+            (Some(user), Some(pass)) => Some(Login { user, pass: Secret::new(pass) }),
+            (None, None) => None,
+            _ => {
+                self.faults.push(format!("  one of {user} and {pass} is set: set both or neither"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn spark_keys(&mut self, name: &str, user: &str, pass: &str) -> SparkKeys {
+        let separate = self.login(user, pass);
+        match (self.text(name).as_str(), separate) {
+            ("send", Some(login)) => SparkKeys::Separate(login),
+            ("send", None) => SparkKeys::Own,
+            ("empty", None) => SparkKeys::Empty,
+            ("empty", Some(_)) => {
+                self.faults.push(format!("  {name}=empty, but {user} is set: one of them is meant"));
+                SparkKeys::Empty
+            }
+            (other, _) => {
+                self.faults.push(format!("  {name}={other}: give `send` or `empty`"));
+                SparkKeys::Own
+            }
+        }
     }
 
     pub(super) fn place(&mut self, host: &str, port: &str) -> Place {

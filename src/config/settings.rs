@@ -21,13 +21,24 @@ settings! {
     "HOST" = "localhost": "address to listen on";
     "PORT" = "5000": "port to listen on";
     "DIASTEMA_KEY" = "diastema-key": "token that playbooks and API calls must carry; has to be set when HOST is not loopback";
+    "DIASTEMA_KEY_PREVIOUS" = "": "a second key that is as good as DIASTEMA_KEY, while clients change from one to the other";
+    "TOKENS_FILE" = "": "file of token hashes with their tenants and roles; DIASTEMA_KEY opens nothing then";
+    "ALLOW_SHARED_KEY" = "0": "`1` lets DIASTEMA_KEY in beside TOKENS_FILE: every tenant, every role";
+    "TLS_CERTIFICATE" = "": "PEM file of the server's certificate and those behind it; with TLS_KEY the server speaks HTTPS";
+    "TLS_KEY" = "": "PEM file of the private key of TLS_CERTIFICATE";
+    "ALLOW_PLAIN_HTTP" = "0": "`1` lets tokens of TOKENS_FILE travel unencrypted when HOST is not loopback, behind a proxy that speaks TLS";
     "DATA_DIR" = "./data": "directory of everything embedded: journal, records, objects";
     "MINIO_HOST" = "localhost": "S3; embedded when neither MINIO_HOST nor MINIO_PORT is set";
     "MINIO_PORT" = "9000": "S3 port, plain HTTP, path style";
     "MINIO_USER" = "diastema": "S3 access key";
     "MINIO_PASS" = "diastema": "S3 secret key";
+    "SPARK_MINIO_USER" = "": "S3 access key in messages to Spark; give it a key of its own with fewer rights (MINIO_USER when unset)";
+    "SPARK_MINIO_PASS" = "": "its secret key; set both or neither";
+    "SPARK_KEYS" = "send": "`empty` sends Spark empty keys, for a component that has its own";
     "MONGO_HOST" = "localhost": "MongoDB; embedded records when neither MONGO_HOST nor MONGO_PORT is set";
-    "MONGO_PORT" = "27017": "MongoDB port, no authentication";
+    "MONGO_PORT" = "27017": "MongoDB port";
+    "MONGO_USER" = "": "MongoDB user, known to its database `admin`; no authentication when unset";
+    "MONGO_PASS" = "": "its password; set both or neither";
     "DIASTEMA_SERVICES_HOST" = "localhost": "data services: cleaning, join, ingestion, data-sink";
     "DIASTEMA_SERVICES_PORT" = "5001": "their port";
     "FUNCTION_SERVICE_HOST" = "localhost": "function service";
@@ -41,6 +52,7 @@ settings! {
     "POLL_INTERVAL_SECONDS" = "2": "longest wait between two looks at a running job";
     "CONNECT_TIMEOUT_SECONDS" = "5": "until a connection stands";
     "ANSWER_TIMEOUT_SECONDS" = "30": "until one HTTP answer is there";
+    "FIRST_BYTE_TIMEOUT_SECONDS" = "30": "until the head of an HTTP answer is there, of ANSWER_TIMEOUT_SECONDS for all of it";
     "START_RETRY_SECONDS" = "30": "how long a start is repeated while nobody listens";
     "NO_ANSWER_SECONDS" = "300": "how long a running job may go without a usable answer";
     "JOB_TIMEOUT_SECONDS" = "86400": "how long one job may take";
@@ -70,5 +82,7 @@ settings! {
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
     "DRAIN_SECONDS" = "1": "how long the server still answers (503 to submissions) after it was told to stop";
     "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
+    "AUDIT_LOG_MIB" = "64": "size from which on a new file of the audit trail is begun";
+    "AUDIT_LOG_FILES" = "8": "files of the audit trail that are kept";
     "RUST_LOG" = "info": "log filter of env_logger";
 }

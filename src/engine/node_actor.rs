@@ -16,7 +16,7 @@ use super::decisions::{left_before, left_by, node_of, starts_of};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
-use super::panics::text_of;
+use super::panics::failure_by;
 use super::retry::{RetryBudget, wait_after};
 use super::traffic::{CountedAs, Traffic};
 use crate::chaos::{self, Point};
@@ -24,7 +24,7 @@ use crate::graph::inputs::InputBuffer;
 use crate::graph::node::{AttemptEnd, End, NodeState, Stage, Step};
 use crate::graph::{EdgeId, JobIndex};
 use crate::metrics;
-use crate::ports::{CancelledAttempt, FailureKind, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
+use crate::ports::{CancelledAttempt, JobCall, JobFailure, JobRunner, JobSuccess, KnownStart, RunSpec};
 use crate::store::{JobPhase, JobProgress, Journal, Millis, Record, RunProgress};
 
 /// What all nodes of a run share.
@@ -61,6 +61,9 @@ pub struct Gate {
     /// For giving back.
     pub released: WeakRecipient<SlotReleased>,
 }
+
+/// How an attempt has ended.
+type Attempted = Result<JobSuccess, JobFailure>;
 
 /// The attempt that is under way.
 struct Attempt {
@@ -168,12 +171,15 @@ impl NodeActor {
         };
         let runner = Rc::clone(&self.context.runner);
         let attempt = AssertUnwindSafe(async move { runner.run(call).await }).catch_unwind();
+        let mut attempt =
+            Box::pin(attempt.map(|result| result.unwrap_or_else(|panic| Err(failure_by(panic.as_ref())))));
+        // jobs that call nobody are done at once: a task for them would cost more than they do
+        if let Some(result) = attempt.as_mut().now_or_never() {
+            return self.on_attempt_ended(number, result, log.starts(), ctx);
+        }
         let future = ctx.spawn(attempt.into_actor(self).map(move |result, node, ctx| {
-            let result = result.unwrap_or_else(|panic| {
-                let text = format!("the job stopped unexpectedly: {}", text_of(panic.as_ref()));
-                Err(JobFailure::new(FailureKind::StoppedUnexpectedly, text))
-            });
-            node.on_attempt_ended(number, result, ctx);
+            let starts = node.attempt.take().map_or_else(Vec::new, |attempt| attempt.log.starts());
+            node.on_attempt_ended(number, result, starts, ctx);
         }));
         self.attempt = Some(Box::new(Attempt { future, log }));
     }
@@ -189,9 +195,8 @@ impl NodeActor {
         self.write(Record::Warning { job: Some(self.job), code: "start-ambiguous".to_owned(), text });
     }
 
-    fn on_attempt_ended(&mut self, number: u32, result: Result<JobSuccess, JobFailure>, ctx: &mut Context<Self>) {
+    fn on_attempt_ended(&mut self, number: u32, result: Attempted, starts: Vec<KnownStart>, ctx: &mut Context<Self>) {
         chaos::at(Point::K7);
-        let starts = self.attempt.take().map_or_else(Vec::new, |attempt| attempt.log.starts());
         let (end, report) = match result {
             Ok(success) => (AttemptEnd::Succeeded, JobReport::Succeeded(Arc::new(success))),
             Err(failure) => {
@@ -215,7 +220,7 @@ impl NodeActor {
 
     /// How long ago something was, by the journal's clock.
     fn since(&self, then: Millis) -> Duration {
-        let before = (self.context.before_at - then).max(0).unsigned_abs();
+        let before = self.context.before_at.saturating_sub(then).max(0).unsigned_abs();
         Duration::from_millis(before) + self.context.began.elapsed()
     }
 
@@ -232,8 +237,12 @@ impl NodeActor {
         if let Some(service) = self.context.run.job(self.job).kind.service() {
             metrics::retried(service);
         }
-        let wait_ms = wait.as_millis() as Millis;
-        self.write(Record::JobRetrying { job: self.job, attempt: failed, failure, wait_ms });
+        self.write(Record::JobRetrying {
+            job: self.job,
+            attempt: failed,
+            failure,
+            wait_ms: wait.as_millis() as Millis,
+        });
         self.wait(wait, ctx);
     }
 
@@ -314,7 +323,7 @@ impl Actor for NodeActor {
         let retry_at = self.before().and_then(|before| before.retry_at);
         let step = self.state.on_started(self.context.paused.get(), retry_at.is_some());
         if let Some(retry_at) = retry_at.filter(|_| self.state.stage() == Stage::BackingOff) {
-            let left = (retry_at - self.context.before_at).max(0).unsigned_abs();
+            let left = retry_at.saturating_sub(self.context.before_at).max(0).unsigned_abs();
             self.wait(Duration::from_millis(left), ctx);
         }
         self.act_on(step, None, ctx);

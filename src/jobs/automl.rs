@@ -13,6 +13,8 @@ use crate::ports::{FailureKind, JobFailure};
 pub(super) struct Chosen {
     /// Wire name of the algorithm.
     pub(super) algorithm: &'static str,
+    /// Whether that is what AutoML said, and not what is used where it said something else.
+    is_known: bool,
     /// Parameters without the algorithm.
     pub(super) params: Map<String, Value>,
 }
@@ -30,7 +32,12 @@ pub(super) async fn choose(attempt: &Attempt, task: MlTask, args: &MlArgs, input
     };
     let started = attempt.start(Service::Automl, None, body).await?;
     let answer = attempt.follow(started, OnComplete::Look, body).await?;
-    read(attempt, task, &answer)
+    let chosen = read(task, &answer)?;
+    if !chosen.is_known {
+        let text = format!("AutoML chose an algorithm that Spark does not know, {} is used", chosen.algorithm);
+        attempt.call.log.warn("unknown-algorithm", text);
+    }
+    Ok(chosen)
 }
 
 /// The id goes out unchanged, a number as a number, unless the job needs a wire id of its own.
@@ -49,7 +56,8 @@ fn parameters(task: MlTask, args: &MlArgs) -> Map<String, Value> {
     parameters
 }
 
-fn read(attempt: &Attempt, task: MlTask, answer: &Value) -> Result<Chosen, JobFailure> {
+/// What an answer of AutoML says. Of the algorithm only names that Spark knows count.
+pub(super) fn read(task: MlTask, answer: &Value) -> Result<Chosen, JobFailure> {
     let Some(results) = answer.get("results").and_then(Value::as_object) else {
         return Err(JobFailure::new(FailureKind::BadAnswer, "AutoML finished without results"));
     };
@@ -57,14 +65,7 @@ fn read(attempt: &Attempt, task: MlTask, answer: &Value) -> Result<Chosen, JobFa
     let named = params.shift_remove("algorithm").and_then(|name| name.as_str().map(str::to_owned));
     // these would overwrite or break the document that Spark reads
     params.retain(|key, _| key != "job-id" && key != "_id" && !key.starts_with('$') && !key.contains(['.', '\0']));
-    let algorithm = match named.as_deref().and_then(|name| algorithms::from_automl(task, name)) {
-        Some(algorithm) => algorithm,
-        None => {
-            let default = algorithms::wire_name(task, None).name;
-            let text = format!("AutoML chose an algorithm that Spark does not know, {default} is used");
-            attempt.call.log.warn("unknown-algorithm", text);
-            default
-        }
-    };
-    Ok(Chosen { algorithm, params })
+    let known = named.as_deref().and_then(|name| algorithms::from_automl(task, name));
+    let algorithm = known.unwrap_or_else(|| algorithms::wire_name(task, None).name);
+    Ok(Chosen { algorithm, is_known: known.is_some(), params })
 }

@@ -13,9 +13,11 @@ use sha2::Sha256;
 use tokio::sync::watch;
 
 use super::answers;
+use super::discreet::{discreet_verdict, secrets_of};
 use crate::chaos::{self, Bug};
 use crate::graph::JobIndex;
 use crate::metrics;
+use crate::playbook::Blot;
 use crate::ports::{CallbackVerdict, RunSpec};
 
 /// Attempts that are waited for at once; beyond, services are not told where to call and are asked only.
@@ -59,6 +61,8 @@ struct Entry {
     first: Option<CallbackVerdict>,
     /// The same once it is durable.
     wake: watch::Sender<Option<CallbackVerdict>>,
+    /// What must not be repeated of what is said.
+    secrets: Option<Blot>,
 }
 
 /// An attempt that is not waited for any more.
@@ -135,6 +139,7 @@ impl Callbacks {
             return Taken::Repeated;
         }
         // one that is repeated before it is durable is written once more, and nobody is told before that is durable
+        let verdict = discreet_verdict(verdict, entry.secrets.as_ref());
         let first = entry.first.get_or_insert(verdict).clone();
         Taken::First(write(entry.of, first), Word(place))
     }
@@ -158,7 +163,7 @@ impl Callbacks {
         attempt: u32,
         before: Option<CallbackVerdict>,
     ) -> Option<Awaited> {
-        let secret = self.secret(run, job, attempt);
+        let (secret, secrets) = (self.secret(run, job, attempt), secrets_of(run.job(job)));
         let earlier: Vec<(u32, Secret)> = (attempt.saturating_sub(EARLIER_ATTEMPTS).max(1)..attempt)
             .map(|number| (number, self.secret(run, job, number)))
             .collect();
@@ -174,7 +179,7 @@ impl Callbacks {
         let ticket = register.tickets;
         let of = AwaitedAttempt { run_id: run.run_id, job, attempt };
         let (wake, verdict) = watch::channel(before.clone());
-        register.awaited.insert(secret, Entry { of, ticket, first: before, wake });
+        register.awaited.insert(secret, Entry { of, ticket, first: before, wake, secrets });
         Some(Awaited { callbacks: self.clone(), secret, ticket, verdict })
     }
 

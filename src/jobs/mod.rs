@@ -10,6 +10,7 @@ pub mod callbacks;
 mod cancel;
 mod contact;
 mod deliver;
+mod discreet;
 mod evidence;
 mod follow;
 mod follow_ups;
@@ -19,6 +20,7 @@ mod ingestion;
 pub mod notices;
 mod pace;
 pub mod paths;
+pub mod readings;
 mod recipe;
 mod service;
 mod spark;
@@ -34,8 +36,8 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use crate::graph::inputs::JobOutput;
-use crate::playbook::JobKind;
 use crate::playbook::job::Service;
+use crate::playbook::{DatasetLabel, JobKind, ObjectKey};
 use crate::ports::{
     Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
     LetGoStart, Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
@@ -43,6 +45,7 @@ use crate::ports::{
 use callbacks::Callbacks;
 pub use cancel::CAN_BE_CANCELLABLE;
 use deliver::{Absence, Deliverer};
+use discreet::{DiscreetLog, discreet, secrets_of};
 use evidence::Evidence;
 use function_slots::FunctionSlots;
 use guarded::{Circuits, GuardedServices, GuardedSpark};
@@ -211,10 +214,14 @@ impl JobRunner for PlatformJobs {
 }
 
 /// One line per family.
-async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
+async fn run(mut attempt: Attempt) -> Result<JobSuccess, JobFailure> {
     let run = Rc::clone(&attempt.call.run);
     let prefix = format!("tenant={} {}={}", run.playbook.tenant, run.playbook.space.as_str(), run.playbook.id);
     let job = run.job(attempt.call.job);
+    let secrets = secrets_of(job);
+    if let Some(secrets) = secrets.clone() {
+        attempt.call.log = Rc::new(DiscreetLog { inner: Rc::clone(&attempt.call.log), secrets });
+    }
     let since = actix::clock::Instant::now();
     let result = match &job.kind {
         JobKind::Dataset { label } => Ok(dataset(&attempt, label)),
@@ -226,6 +233,7 @@ async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
         JobKind::DataSink => service::data_sink(&attempt).await,
         JobKind::Ingestion(args) => ingestion::run(&attempt, args).await,
     };
+    let result = result.map_err(|failure| discreet(failure, secrets.as_ref()));
     let millis = since.elapsed().as_millis();
     match &result {
         Ok(_) => log::info!("{prefix} job={}/{}: succeeded after {millis} ms", job.step, job.kind.title()),
@@ -237,7 +245,7 @@ async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
 }
 
 /// A data set is where its label says; nobody is called.
-fn dataset(attempt: &Attempt, label: &str) -> JobSuccess {
-    let path = paths::dataset_path(&attempt.call.run.playbook.tenant, label);
+fn dataset(attempt: &Attempt, label: &DatasetLabel) -> JobSuccess {
+    let path = paths::path_of(&attempt.bucket(), &ObjectKey::dataset(label));
     JobSuccess { output: Arc::new(JobOutput { producer: attempt.call.job, path }), details: SuccessDetails::default() }
 }

@@ -9,7 +9,10 @@ use super::job::{IngestionArgs, RawJob};
 use super::rules::{Fault, dataset_label, free_text};
 use super::text::{quoted, shown};
 use super::wire::Reader;
-use super::{AnalysisId, Job, JobId, JobKind, Options, Playbook, Problem, Space, Step, TenantId, When};
+use super::{
+    AnalysisId, Confidential, DatasetLabel, Job, JobId, JobKind, Options, Playbook, Problem, Space, Step, TenantId,
+    When,
+};
 
 pub use super::check::Draft;
 pub use super::findings::{Findings, Refusal};
@@ -90,7 +93,8 @@ fn playbook(
     label: Option<String>,
     request: Option<Value>,
 ) -> Option<Playbook> {
-    let args = IngestionArgs { user: user?, label: label?, request: request? };
+    let label = DatasetLabel::parse(&label?).ok()?;
+    let args = IngestionArgs { user: user?, label, request: Confidential::new(request?) };
     let job = Job {
         step: Step { text: "1".to_owned(), key: "1".to_owned() },
         id: JobId {
@@ -125,7 +129,8 @@ fn read_request(top: &mut Reader<'_, '_>) -> Option<Value> {
         return None;
     };
     let Value::Object(object) = request else {
-        top.wrong_type(REQUEST, "an object", request);
+        // a text in its place may be the whole request, written as JSON twice: it is not repeated
+        top.problem("type", REQUEST, format!("`{REQUEST}` must be an object"));
         return None;
     };
     let fits = top.fits(REQUEST, request);

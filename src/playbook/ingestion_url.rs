@@ -40,7 +40,7 @@ impl UrlRule {
     /// # Errors
     /// `bad-url`, `scheme` or `blocked-address`.
     pub fn check(&self, text: &str) -> Result<Url, Fault> {
-        let bad = |reason: &str| Err(Fault::new("bad-url", format!("{reason}: {}", quoted(text))));
+        let bad = |reason: &str| Err(Fault::new("bad-url", format!("{reason}: {}", quoted(place_of(text)))));
         if text.is_empty() {
             return Err(Fault::new("bad-url", "is empty"));
         }
@@ -52,7 +52,10 @@ impl UrlRule {
         }
         let Ok(url) = Url::parse(text) else { return bad("is not an absolute url") };
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(Fault::new("scheme", format!("must begin with http:// or https://: {}", quoted(text))));
+            return Err(Fault::new(
+                "scheme",
+                format!("must begin with http:// or https://: {}", quoted(place_of(text))),
+            ));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Fault::new("bad-url", "may not carry a user name or a password"));
@@ -105,6 +108,12 @@ impl UrlRule {
         };
         if allowed { Ok(()) } else { blocked("an address that ingestions may not read from") }
     }
+}
+
+/// What a reason may repeat of a url: neither what stands before its host nor its query, where secrets are.
+fn place_of(text: &str) -> &str {
+    let place = text.split(['?', '#']).next().unwrap_or_default();
+    place.rsplit_once('@').map_or(place, |(_, place)| place)
 }
 
 /// Where the path of an absolute url begins.

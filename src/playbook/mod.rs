@@ -7,6 +7,7 @@ pub mod algorithms;
 mod arguments;
 mod blob;
 pub mod check;
+mod confidential;
 mod draft;
 pub mod findings;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod json;
 mod links;
 mod names;
 mod options;
+pub mod places;
 pub mod problem;
 mod relations;
 pub mod rules;
@@ -30,8 +32,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use confidential::{Blot, Confidential};
 pub use ids::{AnalysisId, JobId, Step, TenantId};
 pub use job::{Job, JobKind, MlArgs, MlTask, Retry, When};
+pub use places::{BucketName, CollectionName, DatasetLabel, ObjectKey};
 pub use problem::Problem;
 
 /// A checked analysis: every job, reference, name and argument in it is usable as it is.

@@ -51,6 +51,19 @@ impl Command {
         }
     }
 
+    /// Whether something goes on only when it is durable: a call to a service, an answer, a message to the outside.
+    pub(super) fn is_waited_for(&self) -> bool {
+        match self {
+            Command::Append { record, .. } => record.is_waited_for(),
+            Command::Accept(..)
+            | Command::Document(..)
+            | Command::ReadBack(..)
+            | Command::Mark(..)
+            | Command::Forgive(..)
+            | Command::Flush(_) => true,
+        }
+    }
+
     /// Whether it is a record of one of these runs.
     pub(super) fn is_of(&self, runs: &HashSet<i64>) -> bool {
         self.run_id().is_some_and(|run_id| runs.contains(&run_id))

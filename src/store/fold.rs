@@ -190,8 +190,8 @@ impl RunProgress {
 
     /// How long the run has been paused in all by `now`, which is a time of the journal's clock.
     pub fn pauses(&self, now: Millis) -> Duration {
-        let pausing = self.paused_since.map_or(0, |since| (now - since).max(0).unsigned_abs());
-        self.paused_before + Duration::from_millis(pausing)
+        let pausing = self.paused_since.map_or(0, |since| now.saturating_sub(since).max(0).unsigned_abs());
+        self.paused_before.saturating_add(Duration::from_millis(pausing))
     }
 
     /// Number of jobs in each phase.

@@ -7,6 +7,7 @@ mod clock;
 mod command;
 pub mod documents;
 pub mod fold;
+mod gather;
 mod idempotency;
 pub mod let_go;
 mod marks;
@@ -16,6 +17,7 @@ pub mod recovery;
 pub mod rerun;
 mod retention;
 mod schema;
+mod seal;
 mod space;
 mod sqlite;
 mod submission;
@@ -71,7 +73,7 @@ pub trait Journal: Send + Sync {
 }
 
 /// A submission on its way into the journal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Submission {
     /// Whose it is.
     pub tenant: String,
@@ -212,6 +214,9 @@ pub trait History: Send + Sync {
     /// One run of an id, the newest when no number is given.
     fn find(&self, space: Space, id_key: &str, number: Option<u32>) -> Result<Option<RunSummary>, JournalError>;
 
+    /// Whether an id belongs to anybody, also when its runs were removed.
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError>;
+
     /// Everything that was written about a run, in order.
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
 
@@ -233,8 +238,8 @@ pub trait History: Send + Sync {
 pub struct Filter {
     /// Id space.
     pub space: Space,
-    /// Only runs of this tenant.
-    pub tenant: Option<String>,
+    /// Only runs of these tenants.
+    pub tenants: Option<Vec<String>>,
     /// Only runs in this state: `queued`, `running`, `succeeded`, `failed` or `stopped`.
     pub state: Option<String>,
     /// Only runs with a smaller run id (the cursor of the page before).

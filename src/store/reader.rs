@@ -7,11 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::record::Entry;
 use super::recovery::{StoredEntry, StoredRun};
-use super::{Filter, History, JournalError, Millis, marks};
+use super::seal::Seal;
+use super::{Filter, History, JournalError, Millis, marks, retention};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -46,12 +47,13 @@ const RUN_COLUMNS: &str =
 pub struct SqliteHistory {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
+    pub(super) seal: Seal,
 }
 
 impl SqliteHistory {
     /// Reads the file that a [`super::SqliteJournal`] has opened.
     pub fn open(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
+        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()), seal: Seal::of(path) }
     }
 
     /// All documents of a collection of the embedded records, in the order they were first written.
@@ -91,16 +93,15 @@ impl SqliteHistory {
 
 impl History for SqliteHistory {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
+        let tenants = filter.tenants.as_ref().map(|tenants| json!(tenants).to_string());
         self.read(|db| {
             db.prepare_cached(&format!(
                 "SELECT {RUN_COLUMNS} FROM runs
-                 WHERE space = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR run_id < ?4)
+                 WHERE space = ?1 AND (?2 IS NULL OR tenant IN (SELECT value FROM json_each(?2)))
+                 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR run_id < ?4)
                  ORDER BY run_id DESC LIMIT ?5"
             ))?
-            .query_map(
-                params![filter.space.as_str(), filter.tenant, filter.state, filter.before, filter.limit],
-                run_summary,
-            )?
+            .query_map(params![filter.space.as_str(), tenants, filter.state, filter.before, filter.limit], run_summary)?
             .collect()
         })
     }
@@ -116,16 +117,22 @@ impl History for SqliteHistory {
         })
     }
 
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError> {
+        let has_run = self.find(space, id_key, None)?.is_some();
+        Ok(has_run || self.read(|db| retention::known_id(db, space.as_str(), id_key))?.is_some())
+    }
+
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
         self.read(|db| entries(db, run_id))
     }
 
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
-        self.read(|db| {
-            db.prepare_cached("SELECT document FROM runs WHERE run_id = ?1")?
-                .query_row([run_id], |row| row.get(0))
+        let stored: Option<(String, String)> = self.read(|db| {
+            db.prepare_cached("SELECT document, id_key FROM runs WHERE run_id = ?1")?
+                .query_row([run_id], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
-        })
+        })?;
+        stored.map(|(document, id_key)| self.seal.opened(document, &id_key)).transpose()
     }
 
     fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError> {
@@ -154,7 +161,16 @@ impl History for SqliteHistory {
     }
 
     fn stored_runs(&self, keys: RangeInclusive<i64>) -> Result<Vec<StoredRun>, JournalError> {
-        self.read(|db| stored_runs(db, keys))
+        let mut runs = self.read(|db| stored_runs(db, keys))?;
+        for run in &mut runs {
+            let stored = std::mem::take(&mut run.document);
+            // one that cannot be opened is found to be unreadable like any other that was damaged
+            run.document = self.seal.opened(stored, &run.id.to_lowercase()).unwrap_or_else(|error| {
+                log::error!("{}={}: {error}", run.space.as_str(), run.id);
+                String::new()
+            });
+        }
+        Ok(runs)
     }
 }
 

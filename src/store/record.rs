@@ -190,6 +190,27 @@ pub enum Record {
     Settled,
 }
 
+impl Record {
+    /// Whether a call, an answer or an order to other actors follows only when it is durable. Of the others, what follows
+    /// inside goes on at once, and what is told outside may come a moment later.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !matches!(
+            self,
+            Record::JobStartAcknowledged { .. }
+                | Record::JobLostContact { .. }
+                | Record::JobContactRegained { .. }
+                | Record::JobRetrying { .. }
+                | Record::JobSucceeded { .. }
+                | Record::JobFailed { .. }
+                | Record::JobSkipped { .. }
+                | Record::JobCancelled { .. }
+                | Record::Warning { .. }
+                | Record::Delivered { .. }
+                | Record::Settled
+        )
+    }
+}
+
 /// A result that a run takes over from an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,6 +1,7 @@
 //! Reads runs back: the plan from the submitted document, the progress as the fold of the journal.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use crate::playbook::{Space, json};
 
 /// A run of which something is left to be done, as it is stored: nothing of it has been understood yet.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoredRun {
     /// Key of the run.
     pub run_id: i64,
@@ -30,6 +31,15 @@ pub struct StoredRun {
     pub document: String,
     /// Everything that was written about it, in order.
     pub entries: Vec<StoredEntry>,
+}
+
+/// Without the document: an ingestion's has secrets in it.
+impl fmt::Debug for StoredRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("StoredRun");
+        shown.field("run_id", &self.run_id).field("space", &self.space).field("id", &self.id);
+        shown.field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 /// One line of the journal as it is stored.

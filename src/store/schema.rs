@@ -4,8 +4,15 @@ use rusqlite::Connection;
 
 /// What each format adds to the one before; the place in the list is the number of the format it starts from. Files that
 /// were written before formats were numbered have the tables of the first one.
-const STEPS: [&str; 6] =
-    [FIRST, TICKS, super::idempotency::SCHEMA, CRASHES, super::retention::SCHEMA, super::idempotency::REQUESTS];
+const STEPS: [&str; 7] = [
+    FIRST,
+    TICKS,
+    super::idempotency::SCHEMA,
+    CRASHES,
+    super::retention::SCHEMA,
+    super::idempotency::REQUESTS,
+    super::seal::SCHEMA,
+];
 
 /// The format this version writes.
 pub(super) const NEWEST: u32 = STEPS.len() as u32;

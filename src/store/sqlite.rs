@@ -21,6 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// *Errors*: the file cannot be opened, another process has it, or a newer version of this program has written it.
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
     let error = |why: String| JournalError::Open { path: path.display().to_string(), why };
+    disk::private_database(path);
     let connect = || {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(PATIENCE)?;

@@ -1,4 +1,4 @@
-//! One writer thread with group commit: whatever waits when a transaction begins goes into it, then everybody is told.
+//! One writer thread with group commit: whatever `gather` finds goes into one transaction, then everybody is told.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::command::{Applied, Command, Reply, acknowledge, apply, refuse};
 use super::documents::DocumentChange;
+use super::gather::{MOMENT, gather};
 use super::reader::SqliteHistory;
 use super::record::{Entry, Record};
 use super::retention::Keeper;
@@ -21,9 +22,6 @@ use super::sqlite::{Remedy, Time};
 use super::{Acceptance, Journal, JournalError, Millis, Receipt, Retention, Submission, marks, space, sqlite};
 use crate::disk;
 use crate::ports::Applied as DocumentApplied;
-
-/// Most commands in one transaction: bounds the time until the first of them is acknowledged.
-const LARGEST_BATCH: usize = 4096;
 
 /// Between two tries while the disk is full or the file is locked.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -65,6 +63,10 @@ impl SqliteJournal {
     pub fn open_keeping(path: &Path, retention: Retention) -> Result<Self, JournalError> {
         let cannot = |why: String| JournalError::Open { path: path.display().to_string(), why };
         let mut connection = sqlite::open(path)?;
+        let history = Arc::new(SqliteHistory::open(path));
+        if let Err(error) = history.seal.close_earlier(&connection) {
+            log::warn!("{}: ingestions of earlier versions are not sealed yet: {error}", path.display());
+        }
         let clock = Clock::resume(&connection).map_err(|error| cannot(error.to_string()))?;
         match sqlite::in_transaction(&mut connection, |db| marks::count_crashes(db).and_then(|()| clock.remember(db))) {
             Ok(()) => {}
@@ -80,7 +82,6 @@ impl SqliteJournal {
             .name("journal".to_owned())
             .spawn(move || write_all(connection, &queue, &seen_by_writer, keeper))
             .map_err(|error| cannot(error.to_string()))?;
-        let history = Arc::new(SqliteHistory::open(path));
         let (commands, thread, path) = (Some(commands), Some(thread), path.to_owned());
         Ok(Self { inner: Arc::new(Inner { commands, thread, healthy, clock, history, path }) })
     }
@@ -116,7 +117,10 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     fn accept(&self, submission: Submission) -> Receipt<Acceptance> {
         let tick = self.tick();
-        self.send(|reply| Command::Accept(Box::new(submission), tick, reply))
+        match self.inner.history.seal.closed(submission) {
+            Ok(submission) => self.send(|reply| Command::Accept(Box::new(submission), tick, reply)),
+            Err(error) => Receipt::Ready(Some(Err(error))),
+        }
     }
 
     fn append(&self, run_id: i64, record: Record) -> Receipt<u64> {
@@ -175,8 +179,8 @@ fn write_all(mut connection: Connection, queue: &Receiver<Command>, healthy: &At
             }
             Err(_) => None,
         };
-        let mut batch = std::mem::take(&mut held);
-        batch.extend(next.into_iter().chain(queue.try_iter().take(LARGEST_BATCH)));
+        held.extend(next);
+        let batch = gather(std::mem::take(&mut held), queue, MOMENT);
         keeper.has_seen(batch.len());
         let writes = batch.iter().any(Command::writes);
         let recovered = || healthy.store(healthy.load(Ordering::Relaxed) || writes, Ordering::Relaxed);

@@ -27,6 +27,7 @@
 
 mod end;
 mod engine;
+pub mod fuzz;
 mod history;
 mod journal;
 mod probe;

@@ -17,8 +17,9 @@ mod verdicts;
 use std::collections::BTreeMap;
 
 pub(crate) use figures::Figures;
+pub(crate) use objects::bucket;
 pub(crate) use owning_up::watch;
-pub(crate) use records::deploy;
+pub(crate) use records::{client, deploy};
 
 use crate::evidence::{Evidence, Seen};
 use crate::workload::Analysis;

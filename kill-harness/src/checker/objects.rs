@@ -30,7 +30,8 @@ pub(super) async fn read(world: &World) -> Result<Objects, String> {
     Ok(objects)
 }
 
-fn bucket(world: &World, name: &str) -> Result<Box<Bucket>, String> {
+/// A bucket, not over the road that is disturbed.
+pub(crate) fn bucket(world: &World, name: &str) -> Result<Box<Bucket>, String> {
     let endpoint = format!("http://127.0.0.1:{}", world.objects.port());
     let region = Region::Custom { region: "us-east-1".to_owned(), endpoint };
     let credentials =

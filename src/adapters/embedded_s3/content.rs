@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl ContentFolder {
     pub(super) fn draft(self: &Arc<Self>) -> io::Result<Draft> {
         let name = Uuid::new_v4().simple().to_string();
         let temporary = self.path.join(format!("{name}{TEMPORARY}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         Ok(Draft { folder: Arc::clone(self), name, temporary, file, renamed: false })
     }
 

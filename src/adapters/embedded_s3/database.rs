@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::content::FileName;
 use super::failure::Failure;
+use crate::disk;
 
 /// The format this version writes.
 pub(super) const FORMAT: i64 = 1;
@@ -36,6 +37,7 @@ pub(super) const SCHEMA: &str = "
 
 /// Opens the index for writing; the outcome is the format found when it is too new.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Result<Connection, i64>> {
+    disk::private_database(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -29,39 +29,31 @@ mod writer;
 mod tests;
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 
+use super::secret::Secret;
+use crate::disk;
 use store::Store;
 
 /// What the endpoint needs to start.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Holds the content, the index and the lock; created with mode 0700 when absent.
     pub directory: PathBuf,
-    /// The one access key that is accepted.
+    /// The access key that may do everything.
     pub access_key: String,
-    /// The secret of that key; never printed.
-    pub secret_key: String,
+    /// The secret of that key.
+    pub secret_key: Secret,
+    /// A second pair that may work with objects, but neither list nor remove buckets.
+    pub guest: Option<(String, Secret)>,
     /// Where to listen; port 0 takes a free one.
     pub address: SocketAddr,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("directory", &self.directory)
-            .field("access_key", &self.access_key)
-            .field("secret_key", &"***")
-            .field("address", &self.address)
-            .finish()
-    }
 }
 
 /// Why the endpoint could not start.
@@ -129,7 +121,7 @@ impl EmbeddedS3 {
     /// # Errors
     /// Directory, index or address not usable, or the directory held by another process.
     pub fn start(settings: Settings) -> Result<Self, EmbeddedS3Error> {
-        let Settings { directory, access_key, secret_key, address } = settings;
+        let Settings { directory, access_key, secret_key, guest, address } = settings;
         let unusable = |source| EmbeddedS3Error::Directory { path: directory.clone(), source };
         prepare_directory(&directory).map_err(unusable)?;
         let lock = lock_directory(&directory)?;
@@ -146,7 +138,7 @@ impl EmbeddedS3 {
             .thread_name("s3-files")
             .build()
             .map_err(EmbeddedS3Error::Threads)?;
-        let service = server::service(store, access_key, secret_key);
+        let service = server::service(store, (access_key, secret_key), guest);
         let (stop, stopped) = watch::channel(());
         let thread = thread::Builder::new()
             .name("s3".to_owned())
@@ -195,7 +187,7 @@ impl fmt::Debug for EmbeddedS3 {
 }
 
 fn prepare_directory(directory: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    disk::private_directory(directory)?;
     if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         File::open(parent)?.sync_all()?;
     }
@@ -204,7 +196,7 @@ fn prepare_directory(directory: &Path) -> io::Result<()> {
 
 fn lock_directory(directory: &Path) -> Result<File, EmbeddedS3Error> {
     let unusable = |source| EmbeddedS3Error::Directory { path: directory.to_owned(), source };
-    let lock = File::create(directory.join("lock")).map_err(unusable)?;
+    let lock = disk::private_file(&directory.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(EmbeddedS3Error::InUse { path: directory.to_owned() }),

@@ -1,5 +1,5 @@
 //! The network side of the endpoint: accepts connections, speaks HTTP/1 on them, checks the
-//! signature against the one key pair. What an operation does is the store's business.
+//! signature against the key pairs. What an operation does is the store's business.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::store::Store;
+use crate::adapters::secret::Secret;
 
 /// How long running requests may take after the stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -25,29 +27,50 @@ const GRACE: Duration = Duration::from_secs(10);
 /// knows who sent them.
 const FORM_LIMIT: u64 = 1 << 20;
 
-struct OneKey {
-    access_key: String,
-    secret_key: SecretKey,
+/// What the guest may not do: it learns nothing of buckets that it was not told of, and takes none away.
+const NOT_FOR_GUESTS: [&str; 2] = ["ListBuckets", "DeleteBucket"];
+
+/// A key pair.
+type Pair = (String, Secret);
+
+struct Keys {
+    owner: Pair,
+    guest: Option<Pair>,
 }
 
 #[async_trait::async_trait]
-impl S3Auth for OneKey {
+impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        if access_key == self.access_key {
-            Ok(self.secret_key.clone())
-        } else {
-            Err(S3ErrorCode::InvalidAccessKeyId.into())
+        let pair = std::iter::once(&self.owner).chain(&self.guest).find(|(known, _)| known == access_key);
+        pair.map(|(_, secret)| SecretKey::from(secret.reveal())).ok_or_else(|| S3ErrorCode::InvalidAccessKeyId.into())
+    }
+}
+
+/// Who may do what; the signature has been checked before.
+struct Rights {
+    owner: String,
+}
+
+#[async_trait::async_trait]
+impl S3Access for Rights {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let who = context.credentials().map(|credentials| credentials.access_key.as_str());
+        match who {
+            Some(who) if who == self.owner => Ok(()),
+            Some(_) if !NOT_FOR_GUESTS.contains(&context.s3_op().name()) => Ok(()),
+            _ => Err(S3ErrorCode::AccessDenied.into()),
         }
     }
 }
 
-/// Puts protocol and signature check before the store.
-pub(super) fn service(store: Store, access_key: String, secret_key: String) -> S3Service {
+/// Puts protocol, signature check and rights before the store.
+pub(super) fn service(store: Store, owner: Pair, guest: Option<Pair>) -> S3Service {
     let mut config = S3Config::default();
     config.post_object_max_file_size = FORM_LIMIT;
     let mut builder = S3ServiceBuilder::new(store);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.set_auth(OneKey { access_key, secret_key: secret_key.into() });
+    builder.set_access(Rights { owner: owner.0.clone() });
+    builder.set_auth(Keys { owner, guest });
     builder.build()
 }
 

@@ -179,9 +179,9 @@ impl JobProgress {
         }
         self.intents.retain(|start| start.attempt < attempt || failure.kind.may_leave_at_work(start.acknowledged));
         self.phase = JobPhase::Retrying;
-        self.attempt = attempt + 1;
+        self.attempt = attempt.saturating_add(1);
         self.attempt_began = None;
-        self.retry_at = Some(entry.tick + wait);
+        self.retry_at = Some(entry.tick.saturating_add(wait));
         self.callback = None;
         self.failure = Some(failure.clone());
         self.started_at.get_or_insert(entry.at);

@@ -13,7 +13,7 @@ fn ingestion(stack: &Stack, testing: Value) -> Value {
     let url = format!("http://{}/samples/people.csv", stack.dummies.http());
     json!({
         "testing": testing, "diastema-token": KEY, "ingestion-id": "T-1", "database-id": "door", "user": "demo",
-        "dataset-label": "people", "ingestion_json": {"method": "GET", "url": url, "separator": ",", "token": "secret"},
+        "dataset-label": "people", "ingestion_json": {"method": "GET", "url": url, "separator": ",", "token": "token-of-the-source"},
     })
 }
 
@@ -133,5 +133,5 @@ fn an_ingestion_cannot_read_what_only_the_orchestrator_can_reach() {
     }
     assert!(stack.dummies.ledger().is_empty(), "nobody was asked");
     let log = stack.orchestrator.said();
-    assert!(!log.contains("secret"), "{log}");
+    assert!(!log.contains("token-of-the-source"), "{log}");
 }

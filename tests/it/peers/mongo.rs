@@ -68,6 +68,15 @@ impl Mongo {
         })
     }
 
+    /// Every document of a database, with its collection.
+    pub(crate) fn everything(&self, database: &str) -> Vec<(String, Document)> {
+        let names = self.ask(|client| async move {
+            client.database(database).list_collection_names().await.expect("the collections can be listed")
+        });
+        let of = |name: String| self.find(database, &name, doc! {}).into_iter().map(move |found| (name.clone(), found));
+        names.into_iter().flat_map(of).collect()
+    }
+
     /// What the web application saves before it submits an analysis.
     pub(crate) fn deploy(&self, analysis: &str, tenant: &str) {
         let entry = doc! {"analysisid": analysis, "name": "a test", "databaseid": tenant, "jobs": []};

@@ -107,6 +107,11 @@ impl Orchestrator {
         self.process.interrupt();
     }
 
+    /// Tells it to read its files again (SIGHUP).
+    pub(crate) fn hang_up(&mut self) {
+        self.process.hang_up();
+    }
+
     /// Waits for the end of the process; answers its exit code.
     #[track_caller]
     pub(crate) fn end(&mut self, limit: Duration) -> i32 {
@@ -168,9 +173,27 @@ impl Orchestrator {
         })
     }
 
+    /// The token that it wants.
+    fn token(&self) -> &str {
+        let given = self.launch.variables.iter().rev().find(|(name, _)| name == "DIASTEMA_KEY");
+        given.map_or(KEY, |(_, token)| token)
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
     /// The file with the journal and the embedded records.
     pub(crate) fn state_file(&self) -> PathBuf {
         self.data.path().join("data/state.db")
+    }
+
+    /// The audit trail so far.
+    #[track_caller]
+    pub(crate) fn trail(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.data.path().join("data/audit.log")).expect("there is an audit trail");
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
     /// Port of the embedded S3 endpoint.
@@ -187,7 +210,7 @@ impl Orchestrator {
     /// Submits to a platform endpoint with the right token.
     pub(crate) fn post(&self, path: &str, document: &Value) -> Answer {
         let mut document = document.clone();
-        document["diastema-token"] = KEY.into();
+        document["diastema-token"] = self.token().into();
         self.server.post(path, &document.to_string())
     }
 
@@ -201,7 +224,7 @@ impl Orchestrator {
     /// One run, as the API shows it.
     #[track_caller]
     pub(crate) fn run(&self, collection: &str, id: &str) -> Value {
-        let answer = self.server.get_with(&format!("/api/v1/{collection}/{id}"), KEY);
+        let answer = self.server.get_with(&format!("/api/v1/{collection}/{id}"), self.token());
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
@@ -218,7 +241,9 @@ impl Orchestrator {
 
 /// Where it listens, as its log says.
 fn address(said: &str) -> Option<String> {
-    after(said, "listening on http://").or_else(|| after(said, "orchestrator at http://"))
+    ["listening on http://", "listening on https://", "orchestrator at http://"]
+        .iter()
+        .find_map(|mark| after(said, mark))
 }
 
 /// The word after a mark in the log.

@@ -24,6 +24,7 @@ mod ports;
 mod services;
 mod silence;
 mod spark;
+mod spark_arguments;
 mod wire;
 
 use std::path::Path;

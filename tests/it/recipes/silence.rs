@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_millis(400);
 fn services(address: SocketAddr) -> HttpServices {
     let address = Address::new(address.ip().to_string(), address.port());
     let addresses = ServiceAddresses { data: address.clone(), function: address.clone(), automl: address };
-    HttpServices::new(addresses, &CallLimits { connect: LIMIT, answer: LIMIT })
+    HttpServices::new(addresses, &CallLimits { connect: LIMIT, first_byte: LIMIT, answer: LIMIT })
 }
 
 /// A server that does this with each connection, in a thread of its own, until the client hangs up.
@@ -97,6 +97,48 @@ async fn a_service_that_trickles_holds_nobody() {
         }
     });
     holds("trickle", address).await;
+}
+
+/// The head of an answer has a limit of its own, also when it comes byte by byte; what follows it has the rest of the time.
+#[actix::test]
+async fn a_head_that_does_not_come_is_not_waited_for_as_long_as_an_answer_is() {
+    let limits = CallLimits { connect: LIMIT, first_byte: LIMIT, answer: LIMIT * 25 };
+    let asked = |address: SocketAddr| {
+        let address = Address::new(address.ip().to_string(), address.port());
+        let addresses = ServiceAddresses { data: address.clone(), function: address.clone(), automl: address };
+        let services = HttpServices::new(addresses, &limits);
+        async move { services.get(Service::Join, "join/progress?id=1").await }
+    };
+    let silent = server(|connection| connection.read(&mut [0]).map(|_| ()));
+    let slow_head = server(|connection| {
+        for byte in b"HTTP/1.1 200 OK\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
+            connection.write_all(&[*byte])?;
+            #[allow(clippy::disallowed_methods, reason = "a thread of the server's own, on the real clock")]
+            std::thread::sleep(LIMIT / 20);
+        }
+        Ok(())
+    });
+    for (name, address) in [("silent", silent), ("slow head", slow_head)] {
+        let since = Instant::now();
+        ends_in_time(name, since, &asked(address).await);
+    }
+    let slow_body = server(|connection| {
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")?;
+        for byte in b"ok" {
+            #[allow(clippy::disallowed_methods, reason = "a thread of the server's own, on the real clock")]
+            std::thread::sleep(LIMIT * 3 / 4);
+            connection.write_all(&[*byte])?;
+        }
+        Ok(())
+    });
+    assert_eq!(asked(slow_body).await.map(|answer| answer.body), Ok("ok".to_owned()));
+    // a head without an end is not read to it
+    let endless_head = server(|connection| {
+        connection.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        while connection.write_all(&b"x: yyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n".repeat(1024)).is_ok() {}
+        Ok(())
+    });
+    assert!(asked(endless_head).await.is_err());
 }
 
 /// Row: redirects for ever, each one in time.
@@ -176,7 +218,7 @@ async fn a_slow_answer_in_time_counts() {
 async fn a_name_that_does_not_resolve_is_no_connection() {
     let address = Address::new("a".repeat(64), 80);
     let addresses = ServiceAddresses { data: address.clone(), function: address.clone(), automl: address };
-    let services = HttpServices::new(addresses, &CallLimits { connect: LIMIT, answer: LIMIT });
+    let services = HttpServices::new(addresses, &CallLimits { connect: LIMIT, first_byte: LIMIT, answer: LIMIT });
     let answer = services.post(Service::Join, "join", &json!({}), None).await;
     assert!(matches!(answer, Err(CallError::NotConnected { .. })), "{answer:?}");
 }

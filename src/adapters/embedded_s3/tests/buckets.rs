@@ -1,5 +1,6 @@
 //! Buckets, and who may touch them.
 
+use s3::creds::Credentials;
 use s3::{Bucket, BucketConfiguration};
 
 use super::super::EmbeddedS3;
@@ -77,4 +78,19 @@ fn the_secret_is_not_printed_and_a_held_directory_is_refused() {
     assert!(!format!("{again:?} {:?}", endpoint.server).contains("secret\""));
     let refusal = EmbeddedS3::start(again).unwrap_err().to_string();
     assert!(refusal.ends_with("is in use by another process"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_guest_works_with_objects_and_neither_lists_nor_removes_buckets() {
+    let endpoint = Endpoint::start();
+    endpoint.create("shared").await.unwrap();
+    let pair = |secret| Credentials::new(Some("guest"), Some(secret), None, None, None).unwrap();
+    let as_guest = |secret| Bucket::new("shared", endpoint.region(), pair(secret)).unwrap().with_path_style();
+    let guest = as_guest("of-guests");
+    guest.put_object("analysis-1/classified-2/_SUCCESS", b"").await.unwrap();
+    assert_eq!(guest.list(String::new(), None).await.unwrap()[0].contents.len(), 1);
+    guest.delete_object("analysis-1/classified-2/_SUCCESS").await.unwrap();
+    refused(guest.delete().await, 403, "AccessDenied");
+    refused(Bucket::list_buckets(endpoint.region(), pair("of-guests")).await, 403, "AccessDenied");
+    refused(as_guest("secret").get_object("x").await, 403, "SignatureDoesNotMatch");
 }

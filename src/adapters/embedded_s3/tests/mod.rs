@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use super::{EmbeddedS3, Settings};
+use crate::adapters::secret::Secret;
 
 /// A running endpoint over a directory that goes away with it.
 struct Endpoint {
@@ -102,7 +103,8 @@ fn settings(directory: &Path) -> Settings {
     Settings {
         directory: directory.to_owned(),
         access_key: "access".to_owned(),
-        secret_key: "secret".to_owned(),
+        secret_key: Secret::new("secret"),
+        guest: Some(("guest".to_owned(), Secret::new("of-guests"))),
         address: "127.0.0.1:0".parse().unwrap(),
     }
 }

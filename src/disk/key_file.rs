@@ -1,36 +1,34 @@
-//! The key of the secrets of callbacks: made once, kept in the data directory, readable by its owner only.
+//! Keys of this installation: made once, kept in the data directory, readable by its owner only.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Name of the file.
-const NAME: &str = "callback.key";
+use super::random_bytes;
 
-/// The key of this data directory.
+/// The key of this name in a directory: 32 random bytes.
 ///
 /// *Errors*: it cannot be read or made; a file of another length is nobody's key.
-pub(super) fn callback_key(directory: &Path) -> io::Result<[u8; 32]> {
-    let path = directory.join(NAME);
+pub(crate) fn key_file(directory: &Path, name: &str) -> io::Result<[u8; 32]> {
+    let path = directory.join(name);
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{} is not a key of 32 bytes", path.display()))
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(directory, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(directory, name),
         Err(error) => Err(error),
     }
 }
 
-/// The key is durable under its name, or not there: what was sent under a key has to be known after any restart.
-fn make(directory: &Path, path: &Path) -> io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
-    let unfinished = directory.join(format!("{NAME}.new"));
+/// The key is durable under its name, or not there: what was made with a key has to be understood after any restart.
+fn make(directory: &Path, name: &str) -> io::Result<[u8; 32]> {
+    let key = random_bytes()?;
+    let unfinished = directory.join(format!("{name}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(&key)?;
     file.sync_all()?;
-    fs::rename(&unfinished, path)?;
+    fs::rename(&unfinished, directory.join(name))?;
     File::open(directory)?.sync_all()?;
     Ok(key)
 }
@@ -42,18 +40,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_made_once_and_is_its_owners_only() {
-        let directory = std::env::temp_dir().join(format!("callback-key-{}", uuid::Uuid::new_v4()));
+    fn a_key_is_made_once_and_is_its_owners_only() {
+        const NAME: &str = "a.key";
+        let directory = std::env::temp_dir().join(format!("key-file-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&directory).unwrap();
-        let key = callback_key(&directory).unwrap();
+        let key = key_file(&directory, NAME).unwrap();
         assert_ne!(key, [0; 32]);
-        assert_eq!(callback_key(&directory).unwrap(), key);
+        assert_eq!(key_file(&directory, NAME).unwrap(), key);
         let mode = fs::metadata(directory.join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [NAME]);
         fs::write(directory.join(NAME), b"short").unwrap();
-        assert!(callback_key(&directory).is_err());
+        assert!(key_file(&directory, NAME).is_err());
         fs::remove_dir_all(&directory).unwrap();
     }
 }
