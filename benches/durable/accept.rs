@@ -1,11 +1,13 @@
-//! Clients that submit as fast as they are answered: the real program in a process of its own, and a bare server.
+//! Clients that submit as fast as they are answered, or at a rate: the real program in a process of its own, and a bare server.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use actix_web::rt::time::sleep_until;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use awc::Client;
 use futures::future::join_all;
@@ -58,20 +60,30 @@ pub(super) struct Seen {
     pub(super) answers: Vec<Duration>,
 }
 
-/// So many submissions by so many clients, each with one open at a time.
-pub(super) async fn submit(address: &str, submissions: usize, clients: usize) -> Seen {
+/// When the clients submit.
+#[derive(Clone, Copy)]
+pub(super) enum Pace {
+    /// Each as soon as its last one is answered.
+    AsAnswered,
+    /// So many a second in all. An answer counts from when its submission was due, so a client that is held up hides nothing.
+    PerSecond(u32),
+}
+
+/// Submissions of these numbers by so many clients, each with one open at a time.
+pub(super) async fn submit(address: &str, numbers: Range<usize>, clients: usize, pace: Pace) -> Seen {
     let url = format!("http://{address}/analysis");
     let client = Client::builder().connector(awc::Connector::new().limit(0)).timeout(Duration::from_secs(60)).finish();
-    let next = Rc::new(Cell::new(0));
-    let since = Instant::now();
+    let first = numbers.start;
+    let next = Rc::new(RefCell::new(numbers));
+    let beginning = Instant::now();
     let answers = join_all((0..clients).map(|_| {
         let (url, client, next) = (url.clone(), client.clone(), Rc::clone(&next));
+        let take = move || next.borrow_mut().next();
         async move {
             let mut answers = Vec::new();
-            while next.get() < submissions {
-                let number = next.replace(next.get() + 1);
+            while let Some(number) = take() {
                 let body = playbook(number);
-                let since = Instant::now();
+                let since = due(beginning, number - first, pace).await;
                 let mut answer = client.post(&url).content_type("application/json").send_body(body).await.unwrap();
                 let text = answer.body().await.unwrap();
                 assert_eq!(answer.status(), 202, "{text:?}");
@@ -81,7 +93,19 @@ pub(super) async fn submit(address: &str, submissions: usize, clients: usize) ->
         }
     }))
     .await;
-    Seen { time: since.elapsed(), answers: answers.into_iter().flatten().collect() }
+    Seen { time: beginning.elapsed(), answers: answers.into_iter().flatten().collect() }
+}
+
+/// Waits until the submission of this place is due; answers since when it is.
+async fn due(beginning: Instant, place: usize, pace: Pace) -> Instant {
+    match pace {
+        Pace::AsAnswered => Instant::now(),
+        Pace::PerSecond(rate) => {
+            let due = beginning + Duration::from_secs(1).mul_f64(place as f64 / f64::from(rate));
+            sleep_until(due.into()).await;
+            due
+        }
+    }
 }
 
 fn playbook(number: usize) -> String {
