@@ -30,6 +30,7 @@ impl Submission {
             request: digest,
             has_room: true,
             rerun: None,
+            follows: None,
         }
     }
 

@@ -39,7 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// Parts of other rooms that a room may name, and no more of them.
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("http", "jobs", &["notices", "callbacks"]),
-    ("http", "ports", &["Answer", "CallError", "CallbackVerdict", "JobServices", "StartIntent"]),
+    ("http", "ports", &["Answer", "CallError", "CallbackVerdict", "JobServices", "Outages", "StartIntent"]),
 ];
 
 const LONGEST_FILE: usize = 400;

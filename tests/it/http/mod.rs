@@ -10,6 +10,7 @@ mod ingestion;
 mod json;
 mod limits;
 mod metrics;
+mod slow_sockets;
 mod token;
 mod transport;
 mod verdicts;

@@ -24,6 +24,7 @@ mod ports;
 mod services;
 mod silence;
 mod spark;
+mod standstill;
 mod wire;
 
 use std::path::Path;
