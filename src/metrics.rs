@@ -78,6 +78,7 @@ struct Metrics {
     analyses_accepted: Counter,
     analyses: Family<OfOutcome, Counter>,
     analyses_open: Gauge,
+    analyses_untold: Gauge,
     starts_ambiguous: Family<OfService, Counter>,
     outcomes_unknown: Family<OfService, Counter>,
     retries: Family<OfService, Counter>,
@@ -85,6 +86,7 @@ struct Metrics {
     ignored_messages: Counter,
     stuck_healed: Counter,
     quarantined: Counter,
+    unreadable: Counter,
     runs_forgotten: Counter,
     refusals_not_announced: Counter,
     outbox_depth: Family<OfLane, Gauge>,
@@ -103,6 +105,8 @@ impl Metrics {
         all.register("analyses", ended, self.analyses.clone());
         let open = "Analyses and ingestions that are accepted, or about to be, and have not ended";
         all.register("analyses_open", open, self.analyses_open.clone());
+        let untold = "Analyses and ingestions that have ended and of which not every record and notice has left";
+        all.register("analyses_untold", untold, self.analyses_untold.clone());
         let ambiguous = "Jobs that a service may have got twice, because nobody knows what became of the first start";
         all.register("starts_ambiguous", ambiguous, self.starts_ambiguous.clone());
         let unknown = "Jobs after which the analysis went on although nobody knows whether the service has done them";
@@ -117,6 +121,8 @@ impl Metrics {
         all.register("stuck_healed", healed, self.stuck_healed.clone());
         let quarantined = "Runs that were failed because the process died of them again and again";
         all.register("quarantined", quarantined, self.quarantined.clone());
+        let unreadable = "Runs that were failed because what the journal had of them could not be read back";
+        all.register("unreadable", unreadable, self.unreadable.clone());
         let forgotten = "Finished runs that were removed from the journal";
         all.register("runs_forgotten", forgotten, self.runs_forgotten.clone());
         let refusals =
@@ -172,6 +178,11 @@ pub fn analyses_open(count: usize) {
     METRICS.analyses_open.set(i64::try_from(count).unwrap_or(i64::MAX));
 }
 
+/// So many runs have ended and have something left to tell.
+pub fn analyses_untold(count: usize) {
+    METRICS.analyses_untold.set(i64::try_from(count).unwrap_or(i64::MAX));
+}
+
 /// A service gets a job again although nobody knows what became of the first start.
 pub fn starts_ambiguous(service: Service) {
     METRICS.starts_ambiguous.get_or_create(&OfService { service: service.as_str() }).inc();
@@ -205,6 +216,11 @@ pub fn stuck_healed() {
 /// A run was failed because the process died of it again and again.
 pub fn quarantined() {
     METRICS.quarantined.inc();
+}
+
+/// A run was failed because the journal could not be read back.
+pub fn unreadable() {
+    METRICS.unreadable.inc();
 }
 
 /// So many finished runs were removed from the journal.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use awc::http::StatusCode;
-use awc::{Client, Connector};
+use awc::{Client, ClientRequest, Connector};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
 use crate::adapters::secret::Secret;
 use crate::adapters::tls::client_config;
+use crate::store::IdempotencyKey;
 
 /// Most bytes of an answer: a run of 50,000 jobs fits.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -28,6 +29,28 @@ pub(super) struct ServerArguments {
     /// PEM file of the authority that its certificate is from; the well-known ones otherwise.
     #[arg(long, env = "DIASTEMA_CA_FILE", value_name = "FILE")]
     pub(super) ca_file: Option<PathBuf>,
+}
+
+/// The client's own word for a request that may be repeated.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct KeyArgument {
+    /// A word of your own for this request, such as a UUID: said again, it means the run of the first time.
+    #[arg(long, value_name = "KEY", value_parser = key_of)]
+    idempotency_key: Option<String>,
+}
+
+fn key_of(text: &str) -> Result<String, &'static str> {
+    let key = IdempotencyKey::parse(text.as_bytes());
+    key.map(|_| text.to_owned()).ok_or("it has to be 1 to 255 visible ASCII characters")
+}
+
+impl KeyArgument {
+    fn put_into(&self, request: ClientRequest) -> ClientRequest {
+        match &self.idempotency_key {
+            Some(key) => request.insert_header(("Idempotency-Key", key.as_str())),
+            None => request,
+        }
+    }
 }
 
 /// A client of one orchestrator.
@@ -52,9 +75,14 @@ impl ApiClient {
     }
 
     /// Submits a document; answers the 202's body.
-    pub(super) async fn submit(&self, collection: &str, document: &Map<String, Value>) -> Result<Value, Failure> {
+    pub(super) async fn submit(
+        &self,
+        collection: &str,
+        document: &Map<String, Value>,
+        key: &KeyArgument,
+    ) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{collection}", self.server);
-        let request = self.client.post(url).bearer_auth(self.token.reveal());
+        let request = key.put_into(self.client.post(url).bearer_auth(self.token.reveal()));
         let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }
@@ -83,10 +111,11 @@ impl ApiClient {
         id: &str,
         verb: &str,
         query: &[(&'static str, String)],
+        key: &KeyArgument,
     ) -> Result<Value, Failure> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
-        let request = self.client.post(url).bearer_auth(self.token.reveal()).query(&query);
+        let request = key.put_into(self.client.post(url).bearer_auth(self.token.reveal())).query(&query);
         let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await

@@ -8,7 +8,7 @@ use dummy_services::{Behaviour, Dummies, Options, S3Options, Script};
 use futures::future::{Either, select};
 use serde_json::{Map, Value, json};
 
-use super::client::{ApiClient, ServerArguments};
+use super::client::{ApiClient, KeyArgument, ServerArguments};
 use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
 use super::logging::start_logging;
@@ -133,7 +133,7 @@ impl Show<'_> {
         for (file, _) in dummy_services::sample_datasets() {
             self.ingest(&client, file).await?;
         }
-        let accepted = client.submit("analyses", playbook).await?;
+        let accepted = client.submit("analyses", playbook, &KeyArgument::default()).await?;
         let id = text(&accepted, "analysis-id").to_owned();
         let number = accepted["run"].as_u64();
         let run = watch(&client, &Watched { collection: "analyses", id: &id, number, until_settled: true }).await?;
@@ -147,7 +147,8 @@ impl Show<'_> {
             "ingestion-id": format!("demo-{label}"), "database-id": TENANT, "user": USER, "dataset-label": label,
             "ingestion_json": {"method": "GET", "url": format!("http://{}/samples/{file}", self.dummies.http()), "separator": ","},
         });
-        let accepted = client.submit("ingestions", document.as_object().unwrap_or(&Map::new())).await?;
+        let accepted =
+            client.submit("ingestions", document.as_object().unwrap_or(&Map::new()), &KeyArgument::default()).await?;
         let id = text(&accepted, "ingestion-id");
         let number = accepted["run"].as_u64();
         let run = watch(client, &Watched { collection: "ingestions", id, number, until_settled: true }).await?;

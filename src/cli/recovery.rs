@@ -18,7 +18,7 @@ use crate::engine::EngineHandle;
 use crate::metrics;
 use crate::ports::{FailureKind, JobFailure};
 use crate::store::record::{Cause, RunOutcome};
-use crate::store::recovery::{OpenRun, open_run, reported};
+use crate::store::recovery::{OpenRun, StoredRun, lost, open_run, reported};
 use crate::store::{History, Journal, JournalError, Record, SqliteHistory, SqliteJournal};
 
 /// Runs that are marked together: a crash makes all of them suspects.
@@ -188,7 +188,7 @@ impl Work {
             let first = number.saturating_sub(1) * BATCH;
             self.mark(&usual[first..number * BATCH + batch.len()]).await;
             let runs = self.read(batch);
-            if let Some(before) = under_way.replace(self.engine.resume(runs)) {
+            if let Some(before) = under_way.replace(self.hand_over(runs)) {
                 before.await;
             }
         }
@@ -249,26 +249,30 @@ impl Work {
                 drop(self.journal.append(run_id, left_alone));
             }
         }
-        let now = self.journal.tick();
-        let accepted = run.entries.first().map_or(now, |entry| entry.tick);
         let failure = JobFailure::new(FailureKind::StoppedUnexpectedly, quarantine_notice());
-        let record = Record::AnalysisFinished {
-            outcome: RunOutcome::Failed,
-            cause: Some(Cause { step: None, failure }),
-            elapsed_ms: now - accepted,
-        };
-        self.journal.append(run_id, record).await?;
+        self.journal.append(run_id, self.failed(run, failure)).await?;
         metrics::quarantined();
         metrics::analysis_ended(RunOutcome::Failed.into());
         Ok(())
     }
 
-    /// Lets these runs go on; resolves when their actors exist.
-    async fn go_on(&self, runs: &[i64]) {
-        self.engine.resume(self.read(runs)).await;
+    /// Hands runs over that go on; resolves when their actors exist. The ones of which a part is lost go on to their end.
+    fn hand_over(&self, runs: Vec<OpenRun>) -> impl Future<Output = ()> + use<> {
+        for run in runs.iter().filter(|run| run.progress.finished.is_none()) {
+            if let Some(what) = &run.progress.unreadable {
+                log::error!("run={}: it ends as failed, a part of it cannot be read back: {what}", run.run_id);
+                metrics::unreadable();
+            }
+        }
+        self.engine.resume(runs)
     }
 
-    /// What can be read of these runs. The others must not keep them from going on.
+    /// Lets these runs go on; resolves when their actors exist.
+    async fn go_on(&self, runs: &[i64]) {
+        self.hand_over(self.read(runs)).await;
+    }
+
+    /// What can be read of these runs. The others must not keep them from going on: one that nobody understands is over.
     fn read(&self, runs: &[i64]) -> Vec<OpenRun> {
         let (Some(&first), Some(&last)) = (runs.first(), runs.last()) else { return Vec::new() };
         let stored = self.history.stored_runs(first..=last).unwrap_or_else(|error| {
@@ -277,7 +281,35 @@ impl Work {
         });
         let now = self.journal.tick();
         let meant = stored.iter().filter(|run| runs.binary_search(&run.run_id).is_ok());
-        meant.filter_map(|run| reported(run, open_run(run, now))).collect()
+        meant
+            .filter_map(|run| match open_run(run, now) {
+                Ok(open) => Some(open),
+                Err(error) => {
+                    log::error!("{}={}: it is settled, and nobody is told: {error}", run.space.as_str(), run.id);
+                    self.settle_untold(run);
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// Without its playbook nobody can be told anything about a run, nor any service. What is stored of it stays.
+    fn settle_untold(&self, run: &StoredRun) {
+        if !run.has_ended {
+            let failure = lost("its playbook");
+            drop(self.journal.append(run.run_id, self.failed(run, failure)));
+            metrics::analysis_ended(RunOutcome::Failed.into());
+        }
+        drop(self.journal.append(run.run_id, Record::Settled));
+        metrics::unreadable();
+    }
+
+    /// The last record of a run that goes no further.
+    fn failed(&self, run: &StoredRun, failure: JobFailure) -> Record {
+        let now = self.journal.tick();
+        let accepted = run.entries.first().map_or(now, |entry| entry.tick);
+        let cause = Some(Cause { step: None, failure });
+        Record::AnalysisFinished { outcome: RunOutcome::Failed, cause, elapsed_ms: now - accepted }
     }
 }
 

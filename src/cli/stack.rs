@@ -32,7 +32,7 @@ use crate::engine::EngineHandle;
 use crate::http::{self, Door, Doorkeeper, Draining, IngestionTester, Outlook};
 use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
-use crate::ports::{Datasets, JobRunner, LetGoStart, Records, StoreError};
+use crate::ports::{Datasets, JobRunner, LetGoStart, Outages, Records, StoreError};
 use crate::store::documents::{EmbeddedDatasets, EmbeddedRecords};
 use crate::store::let_go::let_go_functions;
 use crate::store::{Journal, JournalError, Receipt, SqliteHistory, SqliteJournal};
@@ -164,12 +164,13 @@ impl Stack {
         let reloadable = Reloadable::read(config)?;
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
-        let for_recipes = callbacks.clone();
         let unreadable = |error: JournalError| failed(error.to_string());
         let order = Order::read(&stores.history).map_err(unreadable)?;
         let (history, linger) = (stores.history.as_ref(), config.jobs.function_linger);
         let let_go = let_go_functions(history, journal.tick(), linger, &order.given_up()).map_err(unreadable)?;
-        let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
+        let outages = Outages::default();
+        let parts = Parts { objects, callbacks: callbacks.clone(), outages: outages.clone(), let_go };
+        let make_runner = move || make_runner(&for_jobs, &journal, parts);
         let audit = AuditLog::open(&config.data_dir, config.audit)
             .map_err(|error| failed(format!("the audit trail cannot be written: {error}")))?;
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
@@ -184,6 +185,7 @@ impl Stack {
             doorkeeper: Doorkeeper::new(Arc::clone(&reloadable.access), config.wrong_tokens),
             audit,
             checks: config.checks(),
+            outages,
             draining: Draining::new(config.drain),
             body_timeout: config.body_timeout,
             metrics_for_everybody: config.listen.is_loopback(),
@@ -247,14 +249,17 @@ fn callbacks(config: &Config) -> std::io::Result<Option<Callbacks>> {
     }
 }
 
-/// Runs on the engine's thread: clients belong to the thread that makes them.
-fn make_runner(
-    config: &Config,
-    journal: &SqliteJournal,
+/// What jobs have in common with the rest of the program.
+struct Parts {
     objects: Address,
     callbacks: Option<Callbacks>,
+    outages: Outages,
     let_go: Vec<LetGoStart>,
-) -> Result<Rc<dyn JobRunner>, StoreError> {
+}
+
+/// Runs on the engine's thread: clients belong to the thread that makes them.
+fn make_runner(config: &Config, journal: &SqliteJournal, parts: Parts) -> Result<Rc<dyn JobRunner>, StoreError> {
+    let Parts { objects, callbacks, outages, let_go } = parts;
     let records: Box<dyn Records> = match &config.records {
         Place::Embedded => Box::new(EmbeddedRecords::new(journal.clone())),
         Place::Server(address) => Box::new(mongo_records(config, address)?),
@@ -279,6 +284,7 @@ fn make_runner(
         objects: Box::new(S3Objects::new(store)?),
         records,
         announcements: Box::new(WebApplication::new(config.frontend.clone(), &config.calls)),
+        outages,
     };
     let jobs = PlatformJobs::new(ports, config.jobs.clone()).holding(let_go);
     Ok(match callbacks {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::client::{ApiClient, ServerArguments, problem_line};
+use super::client::{ApiClient, KeyArgument, ServerArguments, problem_line};
 use super::exit::{CommandResult, Exit};
 use super::output;
 use super::validate::read_document;
@@ -25,6 +25,8 @@ pub(super) struct Arguments {
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
     #[command(flatten)]
+    key: KeyArgument,
+    #[command(flatten)]
     server: ServerArguments,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         if arguments.ingestion { ("ingestions", "ingestion-id") } else { ("analyses", "analysis-id") };
     actix_web::rt::System::new().block_on(async {
         let client = ApiClient::new(&arguments.server)?;
-        let accepted = client.submit(collection, &document).await?;
+        let accepted = client.submit(collection, &document, &arguments.key).await?;
         for warning in accepted["warnings"].as_array().into_iter().flatten() {
             output::note(&format!("warning:{}", problem_line(warning)));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client::{ApiClient, ServerArguments};
+use super::client::{ApiClient, KeyArgument, ServerArguments};
 use super::exit::{CommandResult, Exit};
 use super::output;
 use super::watch::{Watched, text, verdict, watch};
@@ -36,6 +36,8 @@ pub(super) struct RerunArguments {
     /// Begin at this step: it and everything after it is done again.
     #[arg(long)]
     from_step: Option<String>,
+    #[command(flatten)]
+    key: KeyArgument,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +50,7 @@ enum From {
 
 /// Cancels, pauses or resumes.
 pub(super) fn run(verb: &str, arguments: &Arguments) -> CommandResult {
-    ask(verb, arguments, Vec::new())
+    ask(verb, arguments, Vec::new(), &KeyArgument::default())
 }
 
 /// Runs again.
@@ -58,15 +60,15 @@ pub(super) fn rerun(arguments: &RerunArguments) -> CommandResult {
         (None, From::Failed) => ("from", "failed".to_owned()),
         (None, From::All) => ("from", "all".to_owned()),
     };
-    ask("rerun", &arguments.run, vec![from])
+    ask("rerun", &arguments.run, vec![from], &arguments.key)
 }
 
-fn ask(verb: &str, arguments: &Arguments, mut query: Vec<(&'static str, String)>) -> CommandResult {
+fn ask(verb: &str, arguments: &Arguments, mut query: Vec<(&'static str, String)>, key: &KeyArgument) -> CommandResult {
     let collection = if arguments.ingestion { "ingestions" } else { "analyses" };
     query.extend(arguments.run.map(|number| ("run", number.to_string())));
     actix_web::rt::System::new().block_on(async {
         let client = ApiClient::new(&arguments.server)?;
-        let answer = client.verb(collection, &arguments.id, verb, &query).await?;
+        let answer = client.verb(collection, &arguments.id, verb, &query, key).await?;
         output::data(&line(&arguments.id, &answer));
         if !arguments.watch {
             return Ok(Exit::Succeeded);

@@ -82,6 +82,7 @@ impl Reader<'_> {
             age: self.days("RETENTION_DAYS"),
             runs: self.number("RETENTION_RUNS"),
             ids: self.days("RETENTION_ID_DAYS"),
+            linger: self.seconds("FUNCTION_SERVICE_LINGER_SECONDS"),
             sweep: self.period("RETENTION_SWEEP_SECONDS"),
         };
         if retention.runs == 0 {

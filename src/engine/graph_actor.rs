@@ -15,7 +15,8 @@ use super::decisions::{end_of, ends_as};
 use super::lane_order::Turns;
 use super::messages::{AnalysisFinished, IsWired, JobFinished, JobReport, StopJob};
 use super::node_actor::{Gate, NodeActor, NodeContext};
-use super::outbox::Outbox;
+use super::outbox::{Lanes, Outbox};
+use super::places::Place;
 use super::retry::RetryBudget;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
@@ -52,6 +53,8 @@ pub struct GraphSetup {
     pub sweep: Duration,
     /// When it may tell the outside what it has to tell.
     pub turns: Turns,
+    /// Its place among the open runs, which it keeps until it has told everything.
+    pub place: Place,
 }
 
 /// What was given for the nodes' sake.
@@ -86,15 +89,17 @@ pub struct GraphActor {
     pub(super) finished: bool,
     pub(super) sweep: Duration,
     pub(super) looks: Looks,
+    /// When the last look was.
+    pub(super) looked: Instant,
 }
 
 impl GraphActor {
     /// A run that begins when the actor starts.
     pub fn new(setup: GraphSetup) -> Self {
-        let GraphSetup { run, graph, before, before_at, runner, journal, supervisor, gate, retries, sweep, turns } =
-            setup;
+        let GraphSetup { run, graph, before, before_at, runner, journal, supervisor, gate, retries, sweep, .. } = setup;
         let jobs = graph.len();
-        let outbox = Outbox::open(Rc::clone(&run), Rc::clone(&runner), Arc::clone(&journal), before.delivered, turns);
+        let lanes = Lanes { run: Rc::clone(&run), runner: Rc::clone(&runner), journal: Arc::clone(&journal) };
+        let outbox = Outbox::open(lanes, &before, setup.turns, setup.place);
         Self {
             progress: GraphProgress::new(jobs, run.playbook.options.on_failure),
             nodes: vec![None; jobs],
@@ -112,6 +117,7 @@ impl GraphActor {
             finished: false,
             sweep,
             looks: Looks::default(),
+            looked: Instant::now(),
             run,
             journal,
             supervisor,

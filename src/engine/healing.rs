@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use actix::clock::Instant;
 use actix::prelude::*;
 
 use super::decisions::said_to;
@@ -16,8 +17,13 @@ use crate::ports::{FailureKind, JobFailure};
 use crate::store::{Record, RunProgress};
 
 impl GraphActor {
-    /// One look. A journal that cannot be written explains every stillness.
+    /// One look. A journal that cannot be written explains every stillness. After the process stood still, the sweeps that it
+    /// has missed come at once, when nobody has received anything yet: all but the first of them are none.
     pub(super) fn look_after(&mut self, ctx: &mut Context<Self>) {
+        if self.looked.elapsed() < self.sweep / 2 {
+            return;
+        }
+        self.looked = Instant::now();
         let Some(context) = self.context.as_ref().filter(|_| !self.finished && self.wiring.is_none()) else { return };
         if !self.journal.is_healthy() {
             return;

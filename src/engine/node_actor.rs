@@ -13,6 +13,7 @@ use futures::FutureExt;
 
 use super::attempt::JournalLog;
 use super::decisions::{left_before, left_by, node_of, starts_of};
+use super::letting_go::{give_up, tell};
 use super::messages::{
     InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
@@ -200,7 +201,9 @@ impl NodeActor {
         let (end, report) = match result {
             Ok(success) => (AttemptEnd::Succeeded, JobReport::Succeeded(Arc::new(success))),
             Err(failure) => {
-                self.left.extend(left_by(starts, failure.kind));
+                let left: Vec<KnownStart> = left_by(starts, failure.kind).collect();
+                give_up(&self.context.runner, &self.context.run, self.job, &left);
+                self.left.extend(left);
                 let worth_a_retry = failure.kind.is_worth_a_retry();
                 (AttemptEnd::Failed { worth_a_retry }, JobReport::Failed(failure))
             }
@@ -267,10 +270,9 @@ impl NodeActor {
         starts.extend(present);
         let cancelled = CancelledAttempt { run: Rc::clone(&self.context.run), job, attempt, starts };
         let may_have_started = !cancelled.starts.is_empty();
-        let runner = Rc::clone(&self.context.runner);
-        let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
+        let told = tell(Rc::clone(&self.context.runner), cancelled);
         ctx.spawn(told.into_actor(self).map(move |stopped, node, ctx| {
-            let may_still_run = may_have_started && !stopped.unwrap_or(false);
+            let may_still_run = may_have_started && !stopped;
             let step = node.state.on_let_go();
             node.act_on(step, Some(JobReport::Cancelled { may_still_run }), ctx);
         }));

@@ -18,12 +18,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::lane_order::{Turn, Turns};
 use super::panics::text_of;
+use super::places::Place;
 use crate::chaos::{self, Point};
 use crate::metrics::InOutbox;
 use crate::ports::{Delivery, DeliveryResult, JobRunner, Milestone, RunSpec};
 use crate::store::fold::Delivered;
 use crate::store::record::Lane;
-use crate::store::{Journal, Receipt, Record};
+use crate::store::{Journal, Receipt, Record, RunProgress};
 
 /// Resolves to whether the milestone is durable.
 type Committed = Shared<LocalBoxFuture<'static, bool>>;
@@ -49,39 +50,41 @@ pub(super) struct Outbox {
     notice_count: u32,
     /// How far an earlier life of the run had come.
     before: Delivered,
-    over: oneshot::Sender<()>,
+    place: Place,
+    /// The place is given back when everything is told.
+    over: oneshot::Sender<Place>,
 }
 
 impl Outbox {
-    /// Starts the lanes; the run is settled when both have run empty after its end.
-    pub(super) fn open(
-        run: Rc<RunSpec>,
-        runner: Rc<dyn JobRunner>,
-        journal: Arc<dyn Journal>,
-        before: Delivered,
-        turns: Turns,
-    ) -> Self {
+    /// Starts the lanes; the run is settled when both have run empty after its end. `before` is what the journal knows of the
+    /// run: where a part of that is lost, nobody knows any more which delivery had which number. Everything that is known is
+    /// told once more then, under numbers that are new.
+    pub(super) fn open(lanes: Lanes, before: &RunProgress, turns: Turns, place: Place) -> Self {
+        let counted = before.unreadable.as_ref().map_or_else(Delivered::default, |_| before.delivered);
+        let before = before.delivered;
         let (records, record_queue) = unbounded_channel();
         let (notices, notice_queue) = unbounded_channel();
         let (record_done, records_done) = watch::channel(before.records);
-        let lanes = Lanes { run: Rc::clone(&run), runner: Rc::clone(&runner), journal: Arc::clone(&journal) };
-        let run_id = run.run_id;
-        let (over, run_is_over) = oneshot::channel();
+        let (run, runner) = (Rc::clone(&lanes.run), Rc::clone(&lanes.runner));
+        let (over, run_is_over) = oneshot::channel::<Place>();
         actix::spawn(async move {
             futures::join!(
                 lanes.run_empty(Lane::Records, turns.records, record_queue, Some(record_done), None),
                 lanes.run_empty(Lane::Notices, turns.notices, notice_queue, None, Some(records_done)),
             );
-            if run_is_over.await.is_ok() {
-                drop(journal.append(run_id, Record::Settled));
+            if let Ok(place) = run_is_over.await {
+                drop(lanes.journal.append(lanes.run.run_id, Record::Settled));
+                drop(place);
             }
         });
-        Self { run, runner, records, notices, record_count: 0, notice_count: 0, before, over }
+        let (record_count, notice_count) = (counted.records, counted.notices);
+        Self { run, runner, records, notices, record_count, notice_count, before, place, over }
     }
 
     /// The run is over: when the lanes are empty, nothing is left to be done for it.
     pub(super) fn close(self) {
-        if self.over.send(()).is_err() {
+        self.place.is_over();
+        if self.over.send(self.place).is_err() {
             log::debug!("run={}: the lanes have ended with their thread", self.run.run_id);
         }
     }
@@ -133,10 +136,10 @@ async fn committed(receipt: Option<Receipt<u64>>) -> bool {
 }
 
 /// The receiving end.
-struct Lanes {
-    run: Rc<RunSpec>,
-    runner: Rc<dyn JobRunner>,
-    journal: Arc<dyn Journal>,
+pub(super) struct Lanes {
+    pub(super) run: Rc<RunSpec>,
+    pub(super) runner: Rc<dyn JobRunner>,
+    pub(super) journal: Arc<dyn Journal>,
 }
 
 impl Lanes {

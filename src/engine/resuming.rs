@@ -11,7 +11,6 @@ use super::graph_actor::GraphActor;
 use super::messages::{AwaitRuns, IsWired, KeepSlots, OpenGate, ResumeRuns, Ticket};
 use super::supervisor::{AnalysisSupervisor, Ready};
 use crate::chaos::{self, Point};
-use crate::metrics;
 use crate::ports::RunSpec;
 use crate::store::recovery::OpenRun;
 use crate::store::{JobProgress, Record};
@@ -21,7 +20,7 @@ impl Handler<ResumeRuns> for AnalysisSupervisor {
 
     /// What was accepted once is not judged by limits again.
     fn handle(&mut self, message: ResumeRuns, ctx: &mut Self::Context) -> Self::Result {
-        let runs: Vec<Ready> = message.runs.into_iter().map(ready).collect();
+        let runs: Vec<Ready> = message.runs.into_iter().map(|run| self.ready(run)).collect();
         for run in &runs {
             self.runner.goes_on(&run.run);
             self.keep_slots(run);
@@ -45,7 +44,7 @@ impl Handler<KeepSlots> for AnalysisSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: KeepSlots, _: &mut Self::Context) {
-        let run = ready(message.run);
+        let run = self.ready(message.run);
         self.runner.goes_on(&run.run);
         self.keep_slots(&run);
     }
@@ -73,6 +72,16 @@ impl Handler<OpenGate> for AnalysisSupervisor {
 }
 
 impl AnalysisSupervisor {
+    /// What was accepted once has its place, whatever the limits say now.
+    fn ready(&self, run: OpenRun) -> Ready {
+        let OpenRun { run_id, number, plan, reused_ids, progress, age } = run;
+        let here = Instant::now();
+        let accepted = here.checked_sub(age).unwrap_or(here);
+        let place = self.places.take(&plan.playbook.tenant);
+        let run = RunSpec { run_id, number, playbook: Arc::new(plan.playbook), accepted, reused_ids };
+        Ready { run: Rc::new(run), graph: plan.graph, before: progress, place }
+    }
+
     /// Services are at work on these jobs now: a job that has not begun must not get their slots first. Each is given back
     /// like every other slot, by its node or at the end of its run.
     fn keep_slots(&mut self, run: &Ready) {
@@ -90,10 +99,7 @@ impl AnalysisSupervisor {
     fn resume(&mut self, ready: Ready, ctx: &mut Context<Self>) {
         chaos::at(Point::K14);
         log::info!("{}: goes on", ready.run.log_prefix());
-        self.open += 1;
-        metrics::analyses_open(self.open);
         let run_id = ready.run.run_id;
-        self.tenants.entry(ready.run.playbook.tenant.clone()).or_default().open += 1;
         drop(self.journal.append(run_id, Record::Begun));
         let asked = self.awaited.remove(&run_id).unwrap_or_default();
         if ready.before.jobs.iter().any(JobProgress::may_be_at_work) {
@@ -109,12 +115,4 @@ impl AnalysisSupervisor {
             }
         }
     }
-}
-
-fn ready(run: OpenRun) -> Ready {
-    let OpenRun { run_id, number, plan, reused_ids, progress, age } = run;
-    let here = Instant::now();
-    let accepted = here.checked_sub(age).unwrap_or(here);
-    let run = RunSpec { run_id, number, playbook: Arc::new(plan.playbook), accepted, reused_ids };
-    Ready { run: Rc::new(run), graph: plan.graph, before: progress }
 }

@@ -1,14 +1,13 @@
 //! What is asked of a run from outside its jobs: pause, resume, cancel, its deadline.
 
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix::clock::Instant;
 use actix::prelude::*;
-use futures::FutureExt;
 
 use super::decisions::{begun_before, starts_until};
 use super::graph_actor::GraphActor;
+use super::letting_go::tell;
 use super::messages::{ResumeJob, SteerAnalysis, SteerError, SteerRun, Verb};
 use super::supervisor::AnalysisSupervisor;
 use crate::chaos;
@@ -97,10 +96,9 @@ impl GraphActor {
         let (context, runner) = (Rc::clone(context), Rc::clone(&context.runner));
         context.traffic.begins_to_tell();
         let cancelled = CancelledAttempt { run: Rc::clone(&self.run), job, attempt, starts };
-        let told = AssertUnwindSafe(async move { runner.cancel(cancelled).await }).catch_unwind();
-        ctx.spawn(told.into_actor(self).map(move |stopped, graph, ctx| {
+        ctx.spawn(tell(runner, cancelled).into_actor(self).map(move |stopped, graph, ctx| {
             context.traffic.has_told();
-            let may_still_run = may_have_started && !stopped.unwrap_or(false);
+            let may_still_run = may_have_started && !stopped;
             drop(graph.journal.append(graph.run.run_id, Record::JobCancelled { job, attempt, may_still_run }));
             let actions = graph.progress.on_job_finished(job, JobEnd::Cancelled);
             graph.act_on(actions, ctx);

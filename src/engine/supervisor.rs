@@ -20,6 +20,7 @@ use super::messages::{
 };
 use super::node_actor::Gate;
 use super::panics::text_of;
+use super::places::{Place, Places};
 use super::retry::RetryBudget;
 use super::tenant_runs::TenantRuns;
 use crate::chaos::{self, Point};
@@ -34,7 +35,7 @@ use crate::store::{Acceptance, Entry, Journal, Record, RunProgress};
 pub struct EngineLimits {
     /// Jobs in flight; `None` removes the gate, for benches.
     pub slots: Option<SlotLimits>,
-    /// Accepted runs that have not ended, per tenant; beyond: refused.
+    /// Accepted runs that have not ended, or have something left to tell, per tenant; beyond: refused.
     pub open_per_tenant: usize,
     /// The same over all tenants.
     pub open_total: usize,
@@ -72,6 +73,7 @@ pub(super) struct Ready {
     pub(super) run: Rc<RunSpec>,
     pub(super) graph: JobGraph,
     pub(super) before: RunProgress,
+    pub(super) place: Place,
 }
 
 /// The actor at the top. If it dies the process ends: nobody could start it again with its state.
@@ -84,7 +86,7 @@ pub struct AnalysisSupervisor {
     in_line: HashMap<Ticket, Recipient<SlotGranted>>,
     pub(super) runs: HashMap<i64, Running>,
     pub(super) tenants: HashMap<TenantId, TenantRuns>,
-    pub(super) open: usize,
+    pub(super) places: Places,
     /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then
     /// and its place in the journal.
     pub(super) awaited: HashMap<i64, Vec<(Verb, u64)>>,
@@ -108,7 +110,7 @@ impl AnalysisSupervisor {
             in_line: HashMap::new(),
             runs: HashMap::new(),
             tenants: HashMap::new(),
-            open: 0,
+            places: Places::default(),
             awaited: HashMap::new(),
             lanes: LaneOrder::default(),
             draining: false,
@@ -116,29 +118,15 @@ impl AnalysisSupervisor {
     }
 
     /// Counts a submission in before it is durable, so that a burst cannot slip past the limits.
-    fn count_in(&mut self, tenant: &TenantId) -> Result<(), SubmitError> {
-        if self.open >= self.limits.open_total {
-            return Err(SubmitError::Busy { open: self.open });
+    fn place_for(&self, tenant: &TenantId) -> Result<Place, SubmitError> {
+        let (all, theirs) = (self.places.all(), self.places.of(tenant));
+        if all >= self.limits.open_total {
+            return Err(SubmitError::Busy { open: all });
         }
-        let runs = self.tenants.entry(tenant.clone()).or_default();
-        if runs.open >= self.limits.open_per_tenant {
-            return Err(SubmitError::TenantBusy { open: runs.open });
+        if theirs >= self.limits.open_per_tenant {
+            return Err(SubmitError::TenantBusy { open: theirs });
         }
-        runs.open += 1;
-        self.open += 1;
-        metrics::analyses_open(self.open);
-        Ok(())
-    }
-
-    fn count_out(&mut self, tenant: &TenantId) {
-        self.open -= 1;
-        metrics::analyses_open(self.open);
-        if let Some(runs) = self.tenants.get_mut(tenant) {
-            runs.open -= 1;
-            if runs.open == 0 {
-                self.tenants.remove(tenant);
-            }
-        }
+        Ok(self.places.take(tenant))
     }
 
     /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
@@ -155,7 +143,7 @@ impl AnalysisSupervisor {
 
     /// Starts a durable run, whatever the limits say.
     pub(super) fn begin_now(&mut self, ready: Ready, ctx: &mut Context<Self>) {
-        let Ready { run, graph, before } = ready;
+        let Ready { run, graph, before, place } = ready;
         let tenant = run.playbook.tenant.clone();
         self.tenants.entry(tenant.clone()).or_default().running += 1;
         let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
@@ -178,6 +166,7 @@ impl AnalysisSupervisor {
             gate,
             retries: Rc::clone(&self.retries),
             sweep: self.limits.sweep,
+            place,
         };
         let graph = GraphActor::new(setup).start();
         self.runs.insert(run_id, Running { graph, tenant, max_parallel });
@@ -198,7 +187,9 @@ impl AnalysisSupervisor {
             // some may have begun beyond the limit
             if runs.running < most { runs.queued.pop_front() } else { None }
         });
-        self.count_out(&ended.tenant);
+        if self.tenants.get(&ended.tenant).is_some_and(|runs| runs.running == 0 && next.is_none()) {
+            self.tenants.remove(&ended.tenant);
+        }
         let granted = self.gate.forget(run_id);
         self.let_in(granted);
         if let Some(ready) = next {
@@ -237,21 +228,14 @@ impl Handler<SubmitAnalysis> for AnalysisSupervisor {
     /// The journal decides first whether it is a new run at all: a repeated submission of a running one needs no room.
     fn handle(&mut self, message: SubmitAnalysis, _: &mut Self::Context) -> Self::Result {
         let SubmitAnalysis { plan, mut submission } = message;
-        let tenant = plan.playbook.tenant.clone();
-        let room = self.count_in(&tenant);
+        let room = self.place_for(&plan.playbook.tenant);
         submission.has_room = room.is_ok();
         let rerun = submission.rerun.clone();
         let decided = self.journal.accept(submission).into_actor(self);
-        Box::pin(decided.map(move |acceptance, supervisor, ctx| {
-            let answer = match (acceptance, &room) {
-                (Ok(Acceptance::NoRoom), Err(refused)) => Err(refused.clone()),
-                (Ok(acceptance), _) => supervisor.on_decided(acceptance, plan, rerun, ctx),
-                (Err(error), _) => Err(error.into()),
-            };
-            if room.is_ok() && !matches!(answer, Ok(Accepted { is_new: true, .. })) {
-                supervisor.count_out(&tenant);
-            }
-            answer
+        Box::pin(decided.map(move |acceptance, supervisor, ctx| match (acceptance, room) {
+            (Ok(Acceptance::NoRoom), Err(refused)) => Err(refused),
+            (Ok(acceptance), room) => supervisor.on_decided(acceptance, plan, rerun, room.ok(), ctx),
+            (Err(error), _) => Err(error.into()),
         }))
     }
 }
@@ -262,6 +246,7 @@ impl AnalysisSupervisor {
         acceptance: Acceptance,
         plan: Plan,
         rerun: Option<Record>,
+        place: Option<Place>,
         ctx: &mut Context<Self>,
     ) -> Result<Accepted, SubmitError> {
         match acceptance {
@@ -270,9 +255,10 @@ impl AnalysisSupervisor {
                 log_acceptance(&plan.playbook, number, plan.graph.len());
                 let before = first_record(run_id, plan.graph.len(), rerun)?;
                 metrics::analysis_accepted();
+                let place = place.unwrap_or_else(|| self.places.take(&plan.playbook.tenant));
                 let playbook = Arc::new(plan.playbook);
                 let run = RunSpec { run_id, number, playbook, accepted: Instant::now(), reused_ids };
-                let ready = Ready { run: Rc::new(run), graph: plan.graph, before };
+                let ready = Ready { run: Rc::new(run), graph: plan.graph, before, place };
                 let queued = !self.begin(ready, ctx);
                 Ok(Accepted { number, queued, is_new: true, ended: None, warnings: plan.warnings })
             }
@@ -287,7 +273,7 @@ impl AnalysisSupervisor {
             Acceptance::KeyReused => Err(SubmitError::KeyReused),
             Acceptance::IdInUse => Err(SubmitError::IdInUse),
             Acceptance::JobIdInUse { job } => Err(SubmitError::JobIdInUse { job }),
-            Acceptance::NoRoom => Err(SubmitError::Busy { open: self.open }),
+            Acceptance::NoRoom => Err(SubmitError::Busy { open: self.places.all() }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the supervisor knows of one tenant: how many runs are open and running, and which wait in line.
+//! What the supervisor knows of one tenant: how many runs are running, and which wait in line.
 
 use std::collections::VecDeque;
 
@@ -8,8 +8,6 @@ use crate::store::RunProgress;
 /// The runs of one tenant.
 #[derive(Default)]
 pub(super) struct TenantRuns {
-    /// Accepted and not ended, or about to be accepted.
-    pub(super) open: usize,
     pub(super) running: usize,
     pub(super) queued: VecDeque<Ready>,
 }

@@ -1,7 +1,10 @@
 //! Whether the process is alive, and whether it can take work.
+//!
+//! Stores and the web application are not needed for taking work: what has to be told waits for them, and the limits of open
+//! analyses bound how much of that there can be. So their absence is shown and makes nothing unready.
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Door;
 use super::error::ApiError;
@@ -15,6 +18,8 @@ pub(super) async fn health() -> HttpResponse {
 }
 
 /// `GET /ready`: the process is not about to stop, the journal answers and can be written: submissions can be accepted.
+/// `away` has `records`, `objects` and `web-application` where the last call was not answered, with the first moment of that
+/// (milliseconds since the epoch).
 pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     if door.draining.has_begun() {
         return Err(ApiError::draining());
@@ -24,8 +29,10 @@ pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, ApiErro
             "the last record is still waiting".to_owned(),
         ))));
     }
+    let away: Map<String, Value> =
+        door.outages.going_on().map(|(neighbour, since)| (neighbour.to_owned(), json!(since))).collect();
     let filter = Filter { space: Space::Analysis, tenants: None, state: None, before: None, limit: 1 };
     let answer = web::block(move || door.history.list(&filter)).await.map_err(|_| ApiError::draining())?;
     answer.map_err(|error| ApiError::unreadable(&error))?;
-    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+    Ok(HttpResponse::Ok().json(json!({"status": "ready", "away": away})))
 }

@@ -32,7 +32,7 @@ use crate::audit::AuditLog;
 use crate::engine::EngineHandle;
 use crate::jobs::callbacks;
 use crate::playbook::check::CheckSettings;
-use crate::ports::JobServices;
+use crate::ports::{JobServices, Outages};
 use crate::store::{History, Journal};
 
 /// Largest body of a request in bytes.
@@ -52,6 +52,8 @@ pub struct Door {
     pub audit: AuditLog,
     /// How submissions are judged.
     pub checks: CheckSettings,
+    /// Which neighbours do not answer.
+    pub outages: Outages,
     /// Whether anything is taken at all.
     pub draining: Draining,
     /// How long a body may take to arrive.

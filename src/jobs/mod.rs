@@ -26,6 +26,7 @@ mod service;
 mod spark;
 mod start;
 mod visualization;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -40,7 +41,7 @@ use crate::playbook::job::Service;
 use crate::playbook::{DatasetLabel, JobKind, ObjectKey};
 use crate::ports::{
     Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
-    LetGoStart, Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
+    LetGoStart, Milestone, Notice, ObjectStore, Outages, Records, RunSpec, SparkSubmitter, SuccessDetails,
 };
 use callbacks::Callbacks;
 pub use cancel::CAN_BE_CANCELLABLE;
@@ -50,6 +51,7 @@ use evidence::Evidence;
 use function_slots::FunctionSlots;
 use guarded::{Circuits, GuardedServices, GuardedSpark};
 use recipe::Attempt;
+use watched::Watched;
 
 /// The world as recipes see it.
 pub struct JobPorts {
@@ -63,6 +65,8 @@ pub struct JobPorts {
     pub records: Box<dyn Records>,
     /// The web application.
     pub announcements: Box<dyn Announcements>,
+    /// Where it is noted which of the last three do not answer.
+    pub outages: Outages,
 }
 
 /// How patient recipes are (decision 18).
@@ -132,7 +136,13 @@ impl PlatformJobs {
         let ports = JobPorts {
             services: Box::new(GuardedServices { inner: ports.services, circuits: circuits.clone() }),
             spark: Box::new(GuardedSpark { inner: ports.spark, circuits: circuits.clone() }),
-            ..ports
+            objects: Box::new(Watched { inner: ports.objects, outage: ports.outages.objects.clone() }),
+            records: Box::new(Watched { inner: ports.records, outage: ports.outages.records.clone() }),
+            announcements: Box::new(Watched {
+                inner: ports.announcements,
+                outage: ports.outages.web_application.clone(),
+            }),
+            outages: ports.outages,
         };
         let (ports, settings) = (Rc::new(ports), Rc::new(settings));
         let functions = FunctionSlots::new(&ports, &settings);

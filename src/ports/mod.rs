@@ -4,6 +4,7 @@
 //! the engine's thread, so their futures need not be `Send`.
 
 mod milestones;
+mod outages;
 mod outlook;
 mod world;
 
@@ -25,6 +26,7 @@ use crate::playbook::job::Service;
 use crate::playbook::{Job, Playbook};
 
 pub use milestones::{Delivery, DeliveryResult, Milestone, Notice, NoticeKind, PipelineChange, RecordChange};
+pub use outages::{Outage, Outages};
 pub use outlook::{DatasetEntry, Datasets, Presence};
 pub use world::{
     Announcements, Answer, Applied, CallError, JobServices, ObjectStore, Records, SparkConnection, SparkJob,

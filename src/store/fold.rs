@@ -40,6 +40,8 @@ pub struct RunProgress {
     pub delivered: Delivered,
     /// Whether nothing is left to be done.
     pub settled: bool,
+    /// What of the run cannot be read back, the first thing of it: nobody knows what it said.
+    pub unreadable: Option<String>,
     /// Number of the last entry that all this says.
     pub upto: u64,
 }
@@ -92,6 +94,7 @@ impl RunProgress {
             warnings: Vec::new(),
             delivered: Delivered::default(),
             settled: false,
+            unreadable: None,
             upto: 0,
         }
     }
@@ -110,6 +113,18 @@ impl RunProgress {
             progress.apply(entry)?;
         }
         Ok(progress)
+    }
+
+    /// The same of whatever can be read: what cannot is remembered, and changes nothing else.
+    pub fn fold_readable(jobs: usize, entries: &[Entry]) -> Self {
+        let mut progress = Self::new(jobs);
+        for entry in entries {
+            if let Err(error) = progress.apply(entry) {
+                log::error!("run={}: {error}", entry.run_id);
+                progress.misses(format!("record {} of the journal: it names what the run does not have", entry.seq));
+            }
+        }
+        progress
     }
 
     /// Applies one entry. Entries come in the order of their numbers: one that is applied already changes nothing, nor
@@ -142,6 +157,7 @@ impl RunProgress {
             }
             Record::Delivered { lane, number, given_up } => self.deliver(*lane, *number, given_up.as_deref()),
             Record::Settled => self.settled = true,
+            Record::Unreadable { why } => self.misses(format!("record {} of the journal: {why}", entry.seq)),
             Record::JobSucceeded { job, attempt, producer, path, details } => {
                 let output = Arc::new(JobOutput { producer: *producer, path: path.clone() });
                 let success = JobSuccess { output, details: details.clone() };
@@ -207,6 +223,12 @@ impl RunProgress {
             job.reused = true;
         }
         Ok(())
+    }
+
+    /// Something of the run cannot be read back.
+    pub(super) fn misses(&mut self, what: String) {
+        self.warn(None, "record-unreadable", what.clone());
+        self.unreadable.get_or_insert(what);
     }
 
     fn warn(&mut self, job: Option<usize>, code: &str, text: String) {

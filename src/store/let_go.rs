@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::{Entry, History, JournalError, Millis, Record};
+use rusqlite::{Connection, params};
+
+use super::{Entry, History, JournalError, Millis, Record, reader};
 use crate::playbook::job::Service;
 use crate::ports::LetGoStart;
 
@@ -36,6 +38,15 @@ pub fn let_go_functions(
         }));
     }
     Ok(found)
+}
+
+/// Whether a run that is over has let go of a function since this tick.
+pub(super) fn lingers(db: &Connection, run_id: i64, since: Millis) -> rusqlite::Result<bool> {
+    // most runs have none, and their records may be very many
+    let may_have_one: bool = db
+        .prepare_cached("SELECT instr(lower(document), ?2) > 0 FROM runs WHERE run_id = ?1")?
+        .query_row(params![run_id, Service::Function.as_str()], |row| row.get(0))?;
+    Ok(may_have_one && of_run(&reader::entries(db, run_id)?, None).iter().any(|(at, _)| *at >= since))
 }
 
 /// What one run has let go of, and when; of the rest it lets go at the given time, if there is one.

@@ -99,6 +99,9 @@ pub struct Submission {
     pub has_room: bool,
     /// The first record of a run that repeats an earlier one; absent for a run of its own. It is always a new run.
     pub rerun: Option<Record>,
+    /// Number of the run that has to be the newest of its id when this one is accepted, if that matters: what a rerun takes
+    /// over may be overwritten by a run that nobody has looked at.
+    pub follows: Option<u32>,
 }
 
 /// The id of a job that is sent to a service.
@@ -144,7 +147,8 @@ pub enum Acceptance {
     },
     /// The key was used for another submission.
     KeyReused,
-    /// The id runs with other jobs, or belongs to another tenant: one answer for both.
+    /// The id runs with other jobs, or belongs to another tenant: one answer for both. Or it has run since the caller looked
+    /// at its newest run.
     IdInUse,
     /// A job's id belongs to another tenant.
     JobIdInUse {

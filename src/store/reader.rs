@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde_json::{Map, Value, json};
 
-use super::record::Entry;
+use super::record::{Entry, Record};
 use super::recovery::{StoredEntry, StoredRun};
 use super::seal::Seal;
 use super::{Filter, History, JournalError, Millis, marks, retention};
@@ -188,9 +188,9 @@ fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<V
             space: if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis },
             id: row.get(2)?,
             number: row.get(3)?,
-            reused_ids: row.get(4)?,
+            reused_ids: text(row, 4)?,
             has_ended: row.get(5)?,
-            document: row.get(6)?,
+            document: text(row, 6)?,
             entries: Vec::new(),
         })
     };
@@ -209,7 +209,12 @@ fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<V
         }
         if let Some(run) = found.get_mut(at).filter(|run| run.run_id == run_id) {
             let seq: i64 = row.get(1)?;
-            run.entries.push(StoredEntry { seq: seq as u64, at: row.get(2)?, tick: row.get(3)?, record: row.get(4)? });
+            run.entries.push(StoredEntry {
+                seq: seq as u64,
+                at: row.get(2)?,
+                tick: row.get(3)?,
+                record: text(row, 4)?,
+            });
         }
     }
     Ok(found)
@@ -219,11 +224,16 @@ fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<V
 pub(super) fn entries(db: &Connection, run_id: i64) -> rusqlite::Result<Vec<Entry>> {
     db.prepare_cached("SELECT seq, at, coalesce(tick, at), record FROM journal WHERE run_id = ?1 ORDER BY seq")?
         .query_map([run_id], |row| {
-            let text: String = row.get(3)?;
-            let record = serde_json::from_str(&text).map_err(|error| conversion(3, error))?;
+            let record = Record::read(&text(row, 3)?);
             Ok(Entry { seq: row.get::<_, i64>(0)? as u64, run_id, at: row.get(1)?, tick: row.get(2)?, record })
         })?
         .collect()
+}
+
+/// A text as it is stored, whatever has become of it: one that is damaged must not keep its neighbours from being read.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let value = row.get_ref(column)?;
+    Ok(value.as_bytes_or_null().ok().flatten().map_or_else(String::new, |bytes| String::from_utf8_lossy(bytes).into()))
 }
 
 fn run_summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {

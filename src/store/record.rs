@@ -1,6 +1,7 @@
 //! What the journal says about a run, one line at a time. The state of a run is the fold of these records.
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use super::Millis;
 use crate::metrics;
@@ -188,6 +189,26 @@ pub enum Record {
     },
     /// Every record and notice of the finished analysis has left: nothing is left to be done for it.
     Settled,
+    /// In the place of a line that cannot be read back. Never written.
+    #[serde(skip)]
+    Unreadable {
+        /// What is wrong with the line, without its content.
+        why: String,
+    },
+}
+
+impl Record {
+    /// What a line of the journal says. A line that is damaged says that it is: what it had said is lost for its run, and
+    /// nothing else may be lost by it.
+    pub(super) fn read(line: &str) -> Self {
+        serde_json::from_str(line).unwrap_or_else(|error: serde_json::Error| {
+            let why = match error.classify() {
+                Category::Data => "it does not say what a record says",
+                Category::Syntax | Category::Eof | Category::Io => "it is no JSON",
+            };
+            Record::Unreadable { why: why.to_owned() }
+        })
+    }
 }
 
 impl Record {

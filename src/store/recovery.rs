@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Entry, History, JournalError, Millis, RunProgress};
+use super::record::{Cause, RunOutcome};
+use super::{Entry, History, JournalError, Millis, Record, RunProgress};
 use crate::graph::build::{Plan, build, build_ingestion};
 use crate::playbook::check::{CheckSettings, Limits, Refusal};
 use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
 use crate::playbook::{Space, json};
+use crate::ports::{FailureKind, JobFailure};
 
 /// A run of which something is left to be done, as it is stored: nothing of it has been understood yet.
 #[derive(Clone)]
@@ -86,24 +88,47 @@ pub fn reported<T>(stored: &StoredRun, read: Result<T, JournalError>) -> Option<
     read.inspect_err(|error| log::error!("{}={}: it cannot go on: {error}", stored.space.as_str(), stored.id)).ok()
 }
 
-/// Understands what is stored of a run; `now` is the present tick of the journal.
+/// Understands what is stored of a run; `now` is the present tick of the journal. A run of which a part cannot be read back
+/// is one that is being ended as failed, for that reason: nobody knows what that part said.
 ///
-/// *Errors*: what is stored was never accepted.
+/// *Errors*: what is to be done cannot be read back, or how the run has ended: nobody can be told anything.
 pub fn open_run(stored: &StoredRun, now: Millis) -> Result<OpenRun, JournalError> {
     let (plan, _) = plan_of(stored.run_id, stored.space, &stored.document)?;
-    let entries = stored.entries.iter().map(|entry| read_entry(stored.run_id, entry)).collect::<Result<Vec<_>, _>>()?;
-    let progress = RunProgress::fold(plan.graph.len(), &entries)?;
-    let reused_ids = serde_json::from_str(&stored.reused_ids)
-        .map_err(|error| unreadable(stored.run_id, &format!("its reused ids: {error}")))?;
+    let entries: Vec<Entry> = stored.entries.iter().map(|entry| entry.read(stored.run_id)).collect();
+    let mut progress = RunProgress::fold_readable(plan.graph.len(), &entries);
+    let reused_ids = serde_json::from_str(&stored.reused_ids).unwrap_or_else(|error| {
+        log::error!("run={}: {error}", stored.run_id);
+        progress.misses("the job ids that were used before".to_owned());
+        BTreeSet::new()
+    });
+    if progress.finished.is_none() && stored.has_ended {
+        return Err(unreadable(stored.run_id, "how it has ended"));
+    }
+    if let Some(what) = &progress.unreadable {
+        progress.stopping = Some((RunOutcome::Failed, Cause { step: None, failure: lost(what) }));
+    }
     let age = age(&entries, now);
     Ok(OpenRun { run_id: stored.run_id, number: stored.number, plan, reused_ids, progress, age })
 }
 
-fn read_entry(run_id: i64, stored: &StoredEntry) -> Result<Entry, JournalError> {
-    let StoredEntry { seq, at, tick, ref record } = *stored;
-    let record =
-        serde_json::from_str(record).map_err(|error| unreadable(run_id, &format!("its record {seq}: {error}")))?;
-    Ok(Entry { seq, run_id, at, tick, record })
+/// Why a run ends of which `what` cannot be read back.
+pub fn lost(what: &str) -> JobFailure {
+    let text = format!(
+        "The orchestrator cannot read back what it has written down about this analysis ({what}), so it was ended: a part of \
+         its jobs may have been done. Rerun it, and tell the operator, whose log says more"
+    );
+    JobFailure::new(FailureKind::StoppedUnexpectedly, text)
+}
+
+impl StoredEntry {
+    fn read(&self, run_id: i64) -> Entry {
+        let StoredEntry { seq, at, tick, ref record } = *self;
+        let record = Record::read(record);
+        if let Record::Unreadable { why } = &record {
+            log::error!("run={run_id}: record {seq} of the journal: {why}");
+        }
+        Entry { seq, run_id, at, tick, record }
+    }
 }
 
 /// What has passed since a run was accepted, which its first record says.

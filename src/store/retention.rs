@@ -4,7 +4,8 @@
 //! First its row: the id keeps tenant and count of runs in `ids`, the run is noted in `forgotten`, its idempotency keys go
 //! with it, all in one transaction. Then its records, a piece at a time; then the note; then free space. Whatever is left
 //! undone by the end of the process is found by the first round after the next start. The newest run and the newest
-//! record stay, whatever their age, so that no number is given twice.
+//! record stay, whatever their age, so that no number is given twice. So does, for its time, a run that has let go of a
+//! function: the slot of that is held over restarts.
 
 mod removal;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use rusqlite::Connection;
 
 use super::clock::Clock;
 use super::sqlite::in_transaction;
-use super::{Millis, space};
+use super::{Millis, let_go, space};
 use crate::chaos::{self, Point};
 use crate::metrics;
 use removal::MOST_ROWS;
@@ -43,13 +44,22 @@ pub struct Retention {
     pub runs: u64,
     /// How long an id that is not used keeps its tenant and its count of runs.
     pub ids: Duration,
+    /// How long a service may be at work on a function that was let go of: its run is kept for so long, too, because nothing
+    /// else tells the next start that the slot is taken.
+    pub linger: Duration,
     /// Between two rounds.
     pub sweep: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { age: 30 * DAY, runs: 100_000, ids: 365 * DAY, sweep: Duration::from_secs(60) }
+        Self {
+            age: 30 * DAY,
+            runs: 100_000,
+            ids: 365 * DAY,
+            linger: Duration::from_secs(600),
+            sweep: Duration::from_secs(60),
+        }
     }
 }
 
@@ -215,13 +225,19 @@ impl Keeper {
         in_transaction(connection, |db| {
             let oldest = removal::oldest_settled(db)?;
             let due = self.retention.due(&oldest, beyond, now);
+            let since = now.saturating_sub(millis(self.retention.linger));
+            let mut struck = 0;
             for run in &oldest[..due] {
+                if run.at >= since && let_go::lingers(db, run.run_id, since)? {
+                    continue;
+                }
                 removal::strike_off(db, run.run_id)?;
+                struck += 1;
             }
-            if due > 0 {
+            if struck > 0 {
                 chaos::at(Point::K13a);
             }
-            Ok(due)
+            Ok(struck)
         })
     }
 }

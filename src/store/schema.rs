@@ -1,4 +1,7 @@
 //! The tables of the SQLite file, and how files of earlier versions are brought up to date.
+//!
+//! A file of a newer version is refused. That goes for what records say as well: who adds a word to them adds a step, an
+//! empty one if no table changes, because an earlier version would take what it does not know for damage and end the run.
 
 use rusqlite::Connection;
 
@@ -102,7 +105,12 @@ pub(super) fn bring_up_to_date(db: &Connection) -> rusqlite::Result<Format> {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::DeserializeOwned;
+
     use super::*;
+    use crate::ports::{CallbackVerdict, FailureKind};
+    use crate::store::record::Lane;
+    use crate::store::{Record, RunOutcome};
 
     fn columns(db: &Connection) -> Vec<String> {
         let sql = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1";
@@ -135,6 +143,42 @@ mod tests {
         db.pragma_update(None, "user_version", 0).expect("settable");
         assert_eq!(bring_up_to_date(&db).expect("valid"), Format::Known);
         assert_eq!(columns(&db), columns(&made_from(NEWEST)));
+    }
+
+    /// What the records of this format may say: the words of events, failures, outcomes, lanes and callbacks.
+    const WORDS: (u32, [&str; 5]) = (
+        6,
+        [
+            "accepted rerun queued begun job-preparing job-starting job-start-acknowledged job-lost-contact \
+             job-contact-regained callback-received job-retrying job-succeeded job-failed job-skipped job-cancelled \
+             pause-asked resume-asked cancel-asked stopping warning analysis-finished delivered settled",
+            "service-error refused unreachable timed-out bad-answer outcome-unknown missing-input store cancelled \
+             stopped-unexpectedly not-durable stuck",
+            "succeeded failed cancelled stopped",
+            "records notices",
+            "complete error",
+        ],
+    );
+
+    /// The words that could have stood in the place of one that nobody knows.
+    fn words<T: DeserializeOwned>(strange: &str) -> String {
+        let Err(error) = serde_json::from_str::<T>(strange) else { panic!("{strange} is known") };
+        let text = error.to_string();
+        let (_, known) = text.split_once("expected ").expect("it says what it knows");
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        known.join(" ")
+    }
+
+    #[test]
+    fn a_new_word_in_the_records_is_a_new_format() {
+        let found = [
+            words::<Record>(r#"{"event":"?"}"#),
+            words::<FailureKind>(r#""?""#),
+            words::<RunOutcome>(r#""?""#),
+            words::<Lane>(r#""?""#),
+            words::<CallbackVerdict>(r#"{"status":"?"}"#),
+        ];
+        assert_eq!((NEWEST, found.each_ref().map(String::as_str)), WORDS, "add a step, then pin its words here");
     }
 
     #[test]

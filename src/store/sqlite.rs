@@ -178,7 +178,8 @@ pub(super) fn append(db: &Connection, run_id: i64, time: Time, record: &Record) 
         | Record::JobCancelled { .. }
         | Record::Stopping { .. }
         | Record::Warning { .. }
-        | Record::Delivered { .. } => {}
+        | Record::Delivered { .. }
+        | Record::Unreadable { .. } => {}
     }
     Ok(seq as u64)
 }
@@ -234,6 +235,9 @@ pub(super) fn accept(db: &Connection, submission: &Submission, tick: Millis) -> 
         None if known.is_some_and(|id| id.tenant != submission.tenant) => return Ok(Acceptance::IdInUse),
         None => forgotten + 1,
     };
+    if submission.follows.is_some_and(|newest| newest + 1 != number) {
+        return Ok(Acceptance::IdInUse);
+    }
     if !submission.has_room {
         return Ok(Acceptance::NoRoom);
     }

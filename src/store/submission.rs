@@ -51,6 +51,7 @@ impl Submission {
             request: digest,
             has_room: true,
             rerun: None,
+            follows: None,
         }
     }
 

@@ -306,6 +306,9 @@ impl State {
             Some((_, run)) => run.number + 1,
             None => 1,
         };
+        if submission.follows.is_some_and(|newest| newest + 1 != number) {
+            return Acceptance::IdInUse;
+        }
         if !submission.has_room {
             return Acceptance::NoRoom;
         }

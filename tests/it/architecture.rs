@@ -61,6 +61,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
             "Datasets",
             "JobServices",
             "ObjectStore",
+            "Outages",
             "Presence",
             "StartIntent",
         ],

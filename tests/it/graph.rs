@@ -8,6 +8,7 @@ use actix::clock::Instant;
 use actix::prelude::*;
 use orchestrator::engine::lane_order::LaneOrder;
 use orchestrator::engine::messages::AnalysisFinished;
+use orchestrator::engine::places::Places;
 use orchestrator::engine::retry::RetryBudget;
 use orchestrator::engine::{GraphActor, GraphSetup};
 use orchestrator::ports::FailureKind;
@@ -32,6 +33,7 @@ fn stage_after(sketch: &Sketch, jobs: &ScriptedRunner, before: RunProgress) -> S
     let (journal, supervisor) = (MemoryJournal::new(), probe());
     let graph = sketch.plan().graph;
     let run = run_of(sketch);
+    let place = Places::default().take(&run.playbook.tenant);
     let setup = GraphSetup {
         turns: LaneOrder::default().next(&run),
         run,
@@ -44,6 +46,7 @@ fn stage_after(sketch: &Sketch, jobs: &ScriptedRunner, before: RunProgress) -> S
         before_at: 0,
         retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
         sweep: secs(30),
+        place,
     };
     Stage { graph: GraphActor::new(setup).start(), journal, supervisor }
 }

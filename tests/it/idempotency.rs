@@ -98,7 +98,15 @@ async fn the_rules_of_reruns_hold(journal: Arc<dyn Journal>) {
     let ended = Acceptance::Ended { run_id: 2, number: 2, outcome: RunOutcome::Succeeded };
     assert_eq!(accept(again(Some("k"), &document, "failed")).await, ended);
     assert_eq!(accept(under(Some("double"), &document)).await, ended);
-    assert!(matches!(accept(again(None, &document, "failed")).await, Acceptance::New { run_id: 3, .. }));
+    let after = |newest| Submission { follows: Some(newest), ..again(None, &document, "failed") };
+    for newest in [0, 1, 3] {
+        assert_eq!(
+            accept(after(newest)).await,
+            Acceptance::IdInUse,
+            "the newest that was looked at is {newest}, not 2"
+        );
+    }
+    assert!(matches!(accept(after(2)).await, Acceptance::New { run_id: 3, .. }));
 }
 
 #[actix::test]

@@ -84,6 +84,28 @@ async fn too_many_open_analyses_are_refused_and_forgotten_when_they_end() {
     engine.finish().await;
 }
 
+/// An absent database or web application cannot let the outboxes grow for ever.
+#[actix::test]
+async fn a_run_that_is_over_keeps_its_place_until_it_is_told() {
+    let jobs = ScriptedRunner::new();
+    jobs.tells_milestones().deliveries_take(secs(600));
+    let limits = EngineLimits { open_per_tenant: 2, open_total: 3, ..EngineLimits::default() };
+    let engine = TestEngine::with(&jobs, limits);
+    for id in ["a1", "a2"] {
+        engine.submit(&chain(id)).await.unwrap();
+        engine.outcome(id).await;
+    }
+    assert_eq!(engine.submit(&chain("a3")).await, Err(SubmitError::TenantBusy { open: 2 }));
+    engine.submit(&chain("b1").tenant("bbb")).await.unwrap();
+    engine.outcome("b1").await;
+    assert_eq!(engine.submit(&chain("c1").tenant("ccc")).await, Err(SubmitError::Busy { open: 3 }));
+    actix::clock::sleep(secs(600 * 10)).await;
+    quiet().await;
+    assert!(engine.submit(&chain("a3")).await.unwrap().is_new, "everything is told by now");
+    engine.outcome("a3").await;
+    engine.finish().await;
+}
+
 #[actix::test]
 async fn a_refused_or_repeated_submission_is_not_counted_as_open() {
     let jobs = ScriptedRunner::new();

@@ -110,7 +110,7 @@ pub(super) async fn rerun(
 }
 
 fn still_running(number: u32) -> ApiError {
-    let reason = format!("run {number} or a later one of the same id is not over");
+    let reason = format!("run {number} or a later one of the same id is not over, or has only just ended");
     ApiError::new(StatusCode::CONFLICT, "still-running", reason).hint("wait until it has ended, or cancel it")
 }
 
@@ -159,18 +159,19 @@ fn prepare(
     let unreadable = |error| ApiError::unreadable(&error);
     let (plan, document) = read_document(door.history.as_ref(), space, run.run_id).map_err(unreadable)?;
     let entries = door.history.entries(run.run_id).map_err(unreadable)?;
-    let progress = RunProgress::fold(plan.graph.len(), &entries).map_err(unreadable)?;
+    let progress = RunProgress::fold_readable(plan.graph.len(), &entries);
     let from = match (&query.from_step, query.from) {
         (Some(step), _) => RerunFrom::Job(find_step(&plan, step)?),
         (None, Some(From::All)) => RerunFrom::All,
         (None, Some(From::Failed) | None) => RerunFrom::Failed,
     };
     let overwritten = overwritten(door.history.as_ref(), space, run, &plan).map_err(unreadable)?;
-    let has_result = |job: usize| progress.jobs[job].phase == JobPhase::Succeeded && !overwritten.contains(&job);
+    let has_result = |job: usize| progress.jobs[job].phase == JobPhase::Succeeded && !overwritten.jobs.contains(&job);
     let reused = reusable(&plan.graph, has_result, from);
     let repeats = Repeats::new(&plan, run.number, reused.iter().copied());
     let record = Record::Rerun { of: run.number, reused: results(&progress, &reused) };
-    let submission = Submission::again(&plan.playbook, &document, record, &query.asked());
+    let again = Submission::again(&plan.playbook, &document, record, &query.asked());
+    let submission = Submission { follows: Some(overwritten.newest), ..again };
     Ok((plan, submission, repeats))
 }
 

@@ -32,8 +32,21 @@ fn view(door: &Door, caller: &Caller, space: Space, id: &str, number: Option<u32
     let run = find_here(door, caller, space, id, number)?;
     let what_is_known = read(door, space, &run);
     must_be_there(door, caller, space, &run)?;
-    let (plan, progress) = what_is_known?;
-    Ok(render(space, &run, &plan, &progress))
+    match what_is_known {
+        Ok((plan, progress)) => Ok(render(space, &run, &plan, &progress)),
+        Err(_) if run.finished_at.is_some() => Ok(render_end(space, &run)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A run that is over and whose playbook cannot be read: who waits for its end has to see it.
+fn render_end(space: Space, run: &RunSummary) -> Value {
+    let mut view = summary(space, run);
+    view["cause"] = json!(run.cause.as_ref().map(|message| json!({"failure": {"message": message}})));
+    view["jobs"] = json!([]);
+    view["warnings"] =
+        json!([{"error": "playbook-unreadable", "reason": "what this run had to do cannot be read back"}]);
+    view
 }
 
 fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunProgress), ApiError> {
@@ -41,7 +54,7 @@ fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunPr
     let history = door.history.as_ref();
     let plan = door.playbooks.get(history, space, run.run_id)?;
     let entries = history.entries(run.run_id).map_err(unreadable)?;
-    let progress = RunProgress::fold(plan.playbook.jobs.len(), &entries).map_err(unreadable)?;
+    let progress = RunProgress::fold_readable(plan.playbook.jobs.len(), &entries);
     Ok((plan, progress))
 }
 

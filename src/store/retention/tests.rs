@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::playbook::Space;
+use crate::ports::{FailureKind, JobFailure, SuccessDetails};
 use crate::store::record::RunOutcome;
 use crate::store::sqlite::{self, Time};
 use crate::store::{Acceptance, Record, SentJobId, Submission, schema};
@@ -80,6 +81,7 @@ fn submission(id: &str, tenant: &str) -> Submission {
         request: [0; 32],
         has_room: true,
         rerun: None,
+        follows: None,
     }
 }
 
@@ -263,4 +265,36 @@ fn a_round_without_anything_to_do_writes_nothing() {
     finish(&mut db, &retention(1_000, 2));
     let of_the_clock = 2;
     assert!(number(&db, "SELECT total_changes()") - before <= of_the_clock);
+}
+
+/// A run of one function that was let go of.
+fn run_with_a_function(db: &Connection, id: &str) -> i64 {
+    let document = r#"{"jobs": [{"title": "function"}]}"#.to_owned();
+    let Ok(Acceptance::New { run_id, .. }) = sqlite::accept(db, &Submission { document, ..submission(id, "t") }, 0)
+    else {
+        panic!("{id} is accepted");
+    };
+    let (service, details) = ("function".to_owned(), SuccessDetails::default());
+    let failure = JobFailure::new(FailureKind::TimedOut, "no end");
+    for record in [
+        Record::JobStarting { job: 0, attempt: 1, service, wire_id: "f".to_owned(), details },
+        Record::JobFailed { job: 0, attempt: 1, failure },
+        Record::AnalysisFinished { outcome: RunOutcome::Failed, cause: None, elapsed_ms: 1 },
+        Record::Settled,
+    ] {
+        sqlite::append(db, run_id, Time { at: 0, tick: 0 }, &record).expect("writable");
+    }
+    run_id
+}
+
+#[test]
+fn a_run_that_has_let_go_of_a_function_stays_while_its_service_may_be_at_work() {
+    let mut db = database();
+    let lingering = run_with_a_function(&db, "lingers");
+    let other = run(&db, "other", 1, true);
+    run(&db, "newest", 1, true);
+    finish(&mut db, &Retention { linger: Duration::MAX, ..retention(1_000, 1) });
+    assert_eq!(records(&db).keys().copied().collect::<Vec<_>>(), [lingering, other + 1], "the others go");
+    finish(&mut db, &Retention { linger: Duration::ZERO, ..retention(1_000, 1) });
+    assert_eq!(records(&db).keys().copied().collect::<Vec<_>>(), [other + 1]);
 }

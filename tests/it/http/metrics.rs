@@ -49,6 +49,7 @@ fn what_was_accepted_and_how_it_ended_is_counted() {
         ("analyses_total{outcome=\"failed\"}", 1.0),
         ("analyses_total{outcome=\"stopped\"}", 0.0),
         ("analyses_open", 0.0),
+        ("analyses_untold", 0.0),
         ("outbox_depth{lane=\"records\"}", 0.0),
         ("journal_healthy", 1.0),
         ("draining", 0.0),
@@ -56,6 +57,7 @@ fn what_was_accepted_and_how_it_ended_is_counted() {
         ("ignored_messages_total", 0.0),
         ("stuck_healed_total", 0.0),
         ("quarantined_total", 0.0),
+        ("unreadable_total", 0.0),
         ("refusals_not_announced_total", 0.0),
     ] {
         assert_eq!(counted.get(name), Some(&value), "{name}: {counted:#?}");
@@ -94,7 +96,9 @@ fn records_and_notices_that_wait_are_counted() {
     stack.orchestrator.submit(&playbook("Waits"));
     wait_for("the run ends and its notices wait", PATIENCE, || {
         let counted = series(&stack.orchestrator.server);
-        let waiting = counted["outbox_depth{lane=\"notices\"}"] == 3.0 && counted["analyses_open"] == 0.0;
+        let waiting = counted["outbox_depth{lane=\"notices\"}"] == 3.0
+            && counted["analyses_open"] == 0.0
+            && counted["analyses_untold"] == 1.0;
         waiting.then_some(())
     });
 }

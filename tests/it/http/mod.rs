@@ -12,6 +12,7 @@ mod json;
 mod limits;
 mod metrics;
 mod roles;
+mod slow_sockets;
 mod tenants;
 mod tls;
 mod token;

@@ -9,9 +9,9 @@ use orchestrator::ports::{CancelledAttempt, JobCall, JobRunner};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::around;
 use super::attempt::{Life, known, run_of};
 use super::ports::{Said, Script, broken, nobody, says};
+use super::{around, play_with};
 
 fn tells(services: impl IntoIterator<Item = Service>) -> JobSettings {
     JobSettings { cancellable: services.into_iter().collect(), ..JobSettings::default() }
@@ -95,6 +95,26 @@ async fn every_start_of_the_attempt_has_to_be_stopped() {
     assert!(life.cancel(&run_of(&cleaning()), 1, all.map(|service| known(service, "a b", true)).into()).await);
     let paths = ["data-cleaning", "join", "function", "automl", "data-ingesting"];
     assert_eq!(life.world.requests("DELETE"), paths.map(|path| format!("DELETE {path}/a%20b")));
+}
+
+/// Also where the service does not answer that: the next attempt begins when it would have begun.
+#[actix::test]
+async fn an_attempt_that_ran_out_of_time_is_told_to_stop_and_the_next_one_does_not_wait_for_that() {
+    let retry = json!({"attempts": 2, "backoff-s": 0, "max-backoff-s": 0});
+    let document = around(json!({"title": "cleaning", "timeout-s": 5, "retry": retry}));
+    let progress = [says(200, r#"{"status":"progress"}"#)];
+    let script = Script::default().answering("GET data-cleaning/progress", progress).hanging("DELETE data-cleaning");
+    let since = Instant::now();
+    let played = play_with(&document, script, tells([Service::Cleaning])).await;
+    let wire_id = |request: &String| {
+        let body: Value = serde_json::from_str(&request[request.find('{').unwrap()..]).unwrap();
+        body["job-id"].as_str().unwrap().to_owned()
+    };
+    let wire_ids: Vec<String> = played.world.requests("POST data-cleaning").iter().map(wire_id).collect();
+    assert_eq!(wire_ids.len(), 2, "{wire_ids:?}");
+    let told = played.world.requests("DELETE data-cleaning");
+    assert_eq!(told, wire_ids.iter().map(|id| format!("DELETE data-cleaning/{id}")).collect::<Vec<_>>());
+    assert!((10..12).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
 }
 
 /// Functions run one at a time: the next one's start says when the slot was free.

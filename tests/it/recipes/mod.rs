@@ -25,6 +25,7 @@ mod services;
 mod silence;
 mod spark;
 mod spark_arguments;
+mod standstill;
 mod wire;
 
 use std::path::Path;

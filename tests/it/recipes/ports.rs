@@ -12,8 +12,8 @@ use orchestrator::jobs::JobPorts;
 use orchestrator::playbook::job::Service;
 use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
-    Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, PipelineChange, RecordChange, Records,
-    RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
+    Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, Outages, PipelineChange, RecordChange,
+    Records, RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
 };
 use serde_json::{Map, Value, json};
 
@@ -126,6 +126,7 @@ impl World {
             objects: Box::new(self.clone()),
             records: Box::new(self.clone()),
             announcements: Box::new(self.clone()),
+            outages: Outages::default(),
         }
     }
 

@@ -9,8 +9,8 @@ use orchestrator::jobs::JobPorts;
 use orchestrator::playbook::job::Service;
 use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
-    Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, RecordChange, Records, RunSpec,
-    SparkConnection, SparkJob, SparkSubmitter, StoreError,
+    Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, Outages, RecordChange, Records,
+    RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
 };
 use serde_json::{Map, Value};
 
@@ -28,7 +28,8 @@ struct Ports(Rc<Life>);
 /// The ports of a life.
 pub(super) fn ports(life: &Rc<Life>) -> JobPorts {
     let port = || Box::new(Ports(Rc::clone(life)));
-    JobPorts { services: port(), spark: port(), objects: port(), records: port(), announcements: port() }
+    let outages = Outages::default();
+    JobPorts { services: port(), spark: port(), objects: port(), records: port(), announcements: port(), outages }
 }
 
 type Called<T> = LocalBoxFuture<'static, Result<T, CallError>>;

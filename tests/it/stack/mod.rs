@@ -5,6 +5,7 @@
 mod again;
 pub(crate) mod callbacks;
 mod cli;
+mod damaged;
 mod drain;
 mod faults;
 mod functions;

@@ -36,8 +36,14 @@ fn records_are_written_in_order_when_the_database_comes_back() {
     });
     assert_eq!(run["settled"], false, "{run:#}");
     assert!(stack.dummies.notices().is_empty(), "a record goes before its notice: {:?}", stack.dummies.notices());
+    wait_for("it is seen that the database does not answer", PATIENCE, || {
+        let ready = stack.orchestrator.server.get("/ready");
+        assert_eq!(ready.status, 200, "work is accepted all the same: {}", ready.text);
+        ready.json()["away"]["records"].is_u64().then_some(())
+    });
     let mongo = Mongo::start(folder.path(), port);
     stack.orchestrator.settled("analyses", "Back-1", PATIENCE);
+    assert_eq!(stack.orchestrator.server.get("/ready").json()["away"], json!({}));
     let documents = mongo.find("back", "analysis_back-1", doc! {});
     assert_eq!(documents.len(), 2, "{documents:?}");
     assert_eq!(documents[0].get_str("directory-kind").ok(), Some("cleaned-data"));

@@ -6,7 +6,7 @@ use dummy_services::{Behaviour, Fault, Kind, Script};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
-use crate::peers::{Answer, BINARY, KEY, wait_for};
+use crate::peers::{Answer, BINARY, Folder, KEY, wait_for};
 
 /// `1 -> 2 -> 3 -> 4`: a data set, two cleanings, a data sink.
 fn chain(id: &str) -> Value {
@@ -177,4 +177,27 @@ fn a_run_that_is_not_over_is_not_run_again() {
     let (code, stdout, stderr) = command(&stack, &["cancel", "Busy-1", "--watch"]);
     assert_eq!(code, Some(3), "{stdout}\n{stderr}");
     assert!(stderr.contains("The analysis was cancelled"), "{stderr}");
+}
+
+#[test]
+fn under_an_idempotency_key_the_command_line_means_the_run_of_the_first_time() {
+    let stack = Stack::answering(Stores::Embedded, Script::default(), &[]);
+    let folder = Folder::new("key");
+    let file = folder.path().join("playbook.json");
+    std::fs::write(&file, chain("Key-1").to_string()).expect("the file can be written");
+    let file = file.display().to_string();
+    for state in ["running", "succeeded"] {
+        let (code, stdout, stderr) = command(&stack, &["submit", &file, "--idempotency-key", "first"]);
+        assert_eq!((code, stdout), (Some(0), format!("Key-1 run 1 {state}")), "{stderr}");
+        stack.orchestrator.settled("analyses", "Key-1", PATIENCE);
+    }
+    for state in ["running", "succeeded"] {
+        let again = ["rerun", "Key-1", "--from", "all", "--idempotency-key", "second"];
+        let (code, stdout, stderr) = command(&stack, &again);
+        assert_eq!((code, stdout), (Some(0), format!("Key-1 run 2 {state}, takes over nothing of run 1")), "{stderr}");
+        stack.orchestrator.settled("analyses", "Key-1", PATIENCE);
+    }
+    let (code, _, stderr) = command(&stack, &["rerun", "Key-1", "--idempotency-key", "two words"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("visible ASCII"), "{stderr}");
 }
