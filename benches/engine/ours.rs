@@ -89,6 +89,7 @@ pub(super) fn run(jobs: usize, edges: &[(usize, usize)]) -> Measured {
         idempotency_key: None,
         has_room: true,
         rerun: None,
+        follows: None,
     };
     actix::System::new().block_on(async move {
         let ((first, waiting), (finished, end)) = (oneshot::channel(), oneshot::channel());

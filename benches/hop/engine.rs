@@ -15,7 +15,8 @@ use orchestrator::jobs::{JobPorts, JobSettings, PlatformJobs};
 use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
     Announcements, Applied, CallError, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone,
-    Notice, ObjectStore, RecordChange, Records, RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
+    Notice, ObjectStore, Outages, RecordChange, Records, RunSpec, SparkConnection, SparkJob, SparkSubmitter,
+    StoreError,
 };
 use orchestrator::store::SqliteJournal;
 use orchestrator::testing::Sketch;
@@ -123,6 +124,7 @@ impl Running {
                 objects: Box::new(Nothing),
                 records: Box::new(Nothing),
                 announcements: Box::new(Nothing),
+                outages: Outages::default(),
             };
             let jobs = PlatformJobs::new(ports, JobSettings::default());
             let runner: Rc<dyn JobRunner> = Rc::new(Watched { jobs, over: tell });

@@ -1,5 +1,6 @@
 //! The protocol of the actors on one page: orders down, data sideways, news up, and the gate.
 
+use actix::WeakRecipient;
 use actix::prelude::*;
 
 use super::refusals::RefusalRoom;
@@ -266,6 +267,15 @@ pub struct Ticket {
     pub run_id: i64,
     /// Which job of it.
     pub job: u32,
+}
+
+/// The supervisor, as far as a node may speak to it.
+#[derive(Clone)]
+pub struct Gate {
+    /// For asking.
+    pub wanted: WeakRecipient<SlotWanted>,
+    /// For giving back.
+    pub released: WeakRecipient<SlotReleased>,
 }
 
 /// A node that is ready to start asks the supervisor for a slot; answered by [`SlotGranted`].

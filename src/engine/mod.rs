@@ -31,11 +31,12 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
+pub use messages::Gate;
 use messages::{
     Accepted, AnnounceRefusal, AwaitRuns, Drain, KeepSlots, OpenGate, ResumeRuns, SteerAnalysis, SteerError,
     SubmitAnalysis, SubmitError, Verb,
 };
-pub use node_actor::{Gate, NodeActor, NodeContext};
+pub use node_actor::{NodeActor, NodeContext};
 use refusals::RefusalRooms;
 pub use refusals::{MOST_REFUSALS, RefusalRoom};
 pub use supervisor::{AnalysisSupervisor, EngineLimits};

@@ -15,7 +15,7 @@ use super::attempt::JournalLog;
 use super::decisions::{left_before, left_by, node_of, starts_of};
 use super::letting_go::{give_up, tell};
 use super::messages::{
-    InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
+    Gate, InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
 use super::panics::failure_by;
 use super::retry::{RetryBudget, wait_after};
@@ -52,15 +52,6 @@ pub struct NodeContext {
     pub retries: Rc<RefCell<RetryBudget>>,
     /// Counts the messages of the run.
     pub traffic: Traffic,
-}
-
-/// The supervisor, as far as a node may speak to it.
-#[derive(Clone)]
-pub struct Gate {
-    /// For asking.
-    pub wanted: WeakRecipient<SlotWanted>,
-    /// For giving back.
-    pub released: WeakRecipient<SlotReleased>,
 }
 
 /// How an attempt has ended.

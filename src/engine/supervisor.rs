@@ -15,10 +15,9 @@ use super::admission::{Admission, Request, SlotLimits};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::lane_order::LaneOrder;
 use super::messages::{
-    Accepted, AnalysisFinished, AnnounceRefusal, Drain, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
+    Accepted, AnalysisFinished, AnnounceRefusal, Drain, Gate, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
     SubmitError, Ticket, Verb,
 };
-use super::node_actor::Gate;
 use super::panics::text_of;
 use super::places::{Place, Places};
 use super::retry::RetryBudget;
