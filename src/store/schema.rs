@@ -147,7 +147,7 @@ mod tests {
 
     /// What the records of this format may say: the words of events, failures, outcomes, lanes and callbacks.
     const WORDS: (u32, [&str; 5]) = (
-        6,
+        7,
         [
             "accepted rerun queued begun job-preparing job-starting job-start-acknowledged job-lost-contact \
              job-contact-regained callback-received job-retrying job-succeeded job-failed job-skipped job-cancelled \
