@@ -11,7 +11,6 @@ use super::graph_actor::GraphActor;
 use super::messages::{AwaitRuns, IsWired, KeepSlots, OpenGate, ResumeRuns, Ticket};
 use super::supervisor::{AnalysisSupervisor, Ready};
 use crate::chaos::{self, Point};
-use crate::metrics;
 use crate::ports::RunSpec;
 use crate::store::recovery::OpenRun;
 use crate::store::{JobProgress, Record};
@@ -82,18 +81,17 @@ impl AnalysisSupervisor {
             let Some(service) = playbook.jobs.get(job).and_then(|job| job.kind.service()) else { continue };
             let ticket = Ticket { run_id: run.run.run_id, job: job as u32 };
             let tenant = playbook.tenant.clone();
-            let request = Request { ticket, tenant, service, max_parallel: playbook.options.max_parallel };
-            self.gate.keep(request);
+            let (max_parallel, priority) = (playbook.options.max_parallel, playbook.options.priority);
+            let since = Instant::now();
+            self.gate.keep(Request { ticket, tenant, service, max_parallel, priority, since });
         }
     }
 
     fn resume(&mut self, ready: Ready, ctx: &mut Context<Self>) {
         chaos::at(Point::K14);
         log::info!("{}: goes on", ready.run.log_prefix());
-        self.open += 1;
-        metrics::analyses_open(self.open);
         let run_id = ready.run.run_id;
-        self.tenants.entry(ready.run.playbook.tenant.clone()).or_default().open += 1;
+        self.opens(&ready.run.playbook.tenant);
         drop(self.journal.append(run_id, Record::Begun));
         let asked = self.awaited.remove(&run_id).unwrap_or_default();
         if ready.before.jobs.iter().any(JobProgress::may_be_at_work) {
