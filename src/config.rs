@@ -3,6 +3,7 @@
 mod limits_file;
 mod reader;
 mod settings;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ pub use settings::{SETTINGS, Setting};
 use crate::adapters::address::Address;
 use crate::adapters::http_client::CallLimits;
 use crate::adapters::secret::Secret;
+use crate::adapters::tls::TlsFiles;
+use crate::audit::Bounds;
 use crate::engine::EngineLimits;
 use crate::engine::admission::SlotLimits;
 use crate::jobs::JobSettings;
@@ -47,6 +50,16 @@ pub struct Config {
     pub key: Secret,
     /// Whether `DIASTEMA_KEY` was set.
     pub key_is_set: bool,
+    /// A second key for everybody, while clients change from one to the other.
+    pub key_previous: Option<Secret>,
+    /// The file of token hashes.
+    pub tokens_file: Option<PathBuf>,
+    /// Whether the keys are good beside a token file.
+    pub shared_key_allowed: bool,
+    /// Whether tokens of a token file may travel unencrypted.
+    pub plain_http_allowed: bool,
+    /// Certificate and key, if the server speaks TLS.
+    pub tls: Option<TlsFiles>,
     /// Directory of everything embedded.
     pub data_dir: PathBuf,
     /// The object store.
@@ -91,6 +104,8 @@ pub struct Config {
     pub drain: Duration,
     /// Wrong tokens in ten seconds from one address until further ones are answered 429.
     pub wrong_tokens: usize,
+    /// How much of the audit trail is kept.
+    pub audit: Bounds,
     /// Log filter.
     pub log: String,
 }
@@ -124,6 +139,11 @@ impl Config {
             port_is_set: reader.set("PORT").is_some(),
             key: Secret::new(reader.text("DIASTEMA_KEY")),
             key_is_set: reader.set("DIASTEMA_KEY").is_some(),
+            key_previous: reader.set("DIASTEMA_KEY_PREVIOUS").map(Secret::new),
+            tokens_file: reader.file("TOKENS_FILE"),
+            shared_key_allowed: reader.switch("ALLOW_SHARED_KEY"),
+            plain_http_allowed: reader.switch("ALLOW_PLAIN_HTTP"),
+            tls: reader.tls("TLS_CERTIFICATE", "TLS_KEY"),
             data_dir: PathBuf::from(reader.text("DATA_DIR")),
             objects: reader.place("MINIO_HOST", "MINIO_PORT"),
             minio_user: reader.text("MINIO_USER"),
@@ -179,6 +199,10 @@ impl Config {
             body_timeout: reader.seconds("BODY_TIMEOUT_SECONDS"),
             drain: reader.seconds("DRAIN_SECONDS"),
             wrong_tokens: reader.number("WRONG_TOKENS"),
+            audit: Bounds {
+                bytes: (reader.count("AUDIT_LOG_MIB") as u64).saturating_mul(1024 * 1024),
+                files: reader.count("AUDIT_LOG_FILES"),
+            },
             log: reader.text("RUST_LOG"),
         }
     }
@@ -206,43 +230,5 @@ impl Config {
             ingestion_urls: UrlRule { policy: self.ingestion_urls, own_services },
             ..CheckSettings::default()
         }
-    }
-
-    /// What must not be started, and why (decision 24).
-    pub fn refusal(&self) -> Option<String> {
-        let open = !self.listen.is_loopback();
-        (open && !self.key_is_set).then(|| {
-            format!(
-                "{} can be reached from outside: set DIASTEMA_KEY to a key of your own, or HOST to localhost",
-                self.listen
-            )
-        })
-    }
-
-    /// What the operator should know at start.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if !self.listen.is_loopback() {
-            warnings.push(format!("plain HTTP on {}: put a TLS proxy in front of it", self.listen));
-            if self.key.reveal() == "diastema-key" {
-                warnings.push("DIASTEMA_KEY is the platform's published default, everybody knows it".to_owned());
-            }
-        }
-        if self.objects == Place::Embedded {
-            let users = [
-                ("the data services", &self.services),
-                ("the function service", &self.function),
-                ("AutoML", &self.automl),
-                ("Spark", &self.spark),
-            ];
-            for (name, address) in users {
-                if !address.is_loopback() {
-                    warnings.push(format!(
-                        "the embedded object store is on loopback, but {name} will look for it from {address}: set MINIO_HOST"
-                    ));
-                }
-            }
-        }
-        warnings
     }
 }

@@ -12,7 +12,7 @@ use orchestrator::adapters::http_client::CallLimits;
 use orchestrator::adapters::services::{HttpServices, ServiceAddresses};
 use orchestrator::engine::{EngineHandle, EngineLimits};
 use orchestrator::jobs::{JobPorts, JobSettings, PlatformJobs};
-use orchestrator::playbook::TenantId;
+use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
     Announcements, Applied, CallError, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone,
     Notice, ObjectStore, RecordChange, Records, RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
@@ -29,19 +29,19 @@ use super::service::Service;
 struct Nothing;
 
 impl ObjectStore for Nothing {
-    fn make_directory(&self, _: &str, _: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+    fn make_directory(&self, _: &BucketName, _: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
         ready(Ok(())).boxed_local()
     }
 
-    fn delete(&self, _: &str, _: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+    fn delete(&self, _: &BucketName, _: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
         ready(Ok(())).boxed_local()
     }
 
-    fn exists(&self, _: &str, _: &str) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
+    fn exists(&self, _: &BucketName, _: &ObjectKey) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
         ready(Ok(true)).boxed_local()
     }
 
-    fn list(&self, _: &str, _: &str) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
+    fn list(&self, _: &BucketName, _: &ObjectKey) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
         ready(Ok(Vec::new())).boxed_local()
     }
 }

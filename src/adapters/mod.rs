@@ -9,3 +9,4 @@ pub mod records_mongo;
 pub mod secret;
 pub mod services;
 pub mod spark;
+pub mod tls;

@@ -17,6 +17,7 @@ use s3::{Bucket, BucketConfiguration, Region};
 
 use super::address::Address;
 use super::secret::Secret;
+use crate::playbook::{BucketName, ObjectKey};
 use crate::ports::{ObjectStore, StoreError};
 
 const STORE: &str = "the object store";
@@ -132,24 +133,28 @@ impl Inner {
 }
 
 impl ObjectStore for S3Objects {
-    fn make_directory(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.make_directory(&bucket, &key).await }.boxed_local()
+    fn make_directory(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.make_directory(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.delete(&bucket, &key).await }.boxed_local()
+    fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.delete(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
-        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.to_owned(), key.to_owned());
-        async move { inner.exists(&bucket, &key).await }.boxed_local()
+    fn exists(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
+        let (inner, bucket, key) = (Rc::clone(&self.inner), bucket.clone(), key.clone());
+        async move { inner.exists(bucket.as_str(), key.as_str()).await }.boxed_local()
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
-        let (inner, bucket, prefix) = (Rc::clone(&self.inner), bucket.to_owned(), prefix.to_owned());
-        async move { inner.list(&bucket, &prefix).await }.boxed_local()
+    fn list(
+        &self,
+        bucket: &BucketName,
+        prefix: &ObjectKey,
+    ) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
+        let (inner, bucket, prefix) = (Rc::clone(&self.inner), bucket.clone(), prefix.clone());
+        async move { inner.list(bucket.as_str(), prefix.as_str()).await }.boxed_local()
     }
 }
 

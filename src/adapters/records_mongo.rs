@@ -65,7 +65,7 @@ impl Records for MongoRecords {
                 futures::future::ready(Ok(Applied::Done)).boxed_local()
             }
             RecordChange::Document { collection, id, document } => {
-                let collection = self.collection(run.playbook.tenant.as_str(), collection);
+                let collection = self.collection(run.playbook.tenant.as_str(), collection.as_str());
                 let (id, document) = (ObjectId::from_bytes(*id), document_of(document));
                 async move { replace(&collection, doc! {"_id": id}, document).await }.boxed_local()
             }

@@ -1,9 +1,11 @@
 //! The key of the secrets of callbacks: made once, kept in the data directory, readable by its owner only.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use super::random::random_bytes;
 
 /// Name of the file.
 const NAME: &str = "callback.key";
@@ -24,8 +26,7 @@ pub(super) fn callback_key(directory: &Path) -> io::Result<[u8; 32]> {
 
 /// The key is durable under its name, or not there: what was sent under a key has to be known after any restart.
 fn make(directory: &Path, path: &Path) -> io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let key = random_bytes()?;
     let unfinished = directory.join(format!("{NAME}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(&key)?;

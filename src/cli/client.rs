@@ -1,13 +1,16 @@
 //! Speaks to a running orchestrator.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use awc::Client;
 use awc::http::StatusCode;
+use awc::{Client, Connector};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::exit::{Exit, Failure};
+use crate::adapters::tls::client_config;
 
 /// Most bytes of an answer: a run of 50,000 jobs fits.
 const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -21,6 +24,9 @@ pub(super) struct ServerArguments {
     /// Its token.
     #[arg(long, env = "DIASTEMA_KEY", default_value = "diastema-key", hide_env_values = true)]
     pub(super) token: String,
+    /// PEM file of the authority that its certificate is from; the well-known ones otherwise.
+    #[arg(long, env = "DIASTEMA_CA_FILE", value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// A client of one orchestrator.
@@ -31,10 +37,17 @@ pub(super) struct ApiClient {
 }
 
 impl ApiClient {
-    pub(super) fn new(arguments: &ServerArguments) -> Self {
-        let client = Client::builder().timeout(Duration::from_secs(60)).disable_redirects().finish();
+    /// *Errors*: the file of the authority cannot be used.
+    pub(super) fn new(arguments: &ServerArguments) -> Result<Self, Failure> {
         let server = arguments.server.trim_end_matches('/').to_owned();
-        Self { client, server, token: arguments.token.clone() }
+        let mut connector = Connector::new();
+        if server.starts_with("https:") {
+            let config = client_config(arguments.ca_file.as_deref())
+                .map_err(|error| Failure::new(Exit::Usage, format!("{error}; see --ca-file")))?;
+            connector = connector.rustls_0_23(Arc::new(config));
+        }
+        let builder = Client::builder().connector(connector).timeout(Duration::from_secs(60)).disable_redirects();
+        Ok(Self { client: builder.finish(), server, token: arguments.token.clone() })
     }
 
     /// Submits a document; answers the 202's body.

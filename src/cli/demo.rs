@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 use super::client::{ApiClient, ServerArguments};
 use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
+use super::logging::start_logging;
 use super::output;
-use super::serve::{read_config, start_logging};
+use super::serve::read_config;
 use super::stack::{Stack, Stores, listen};
 use super::validate::read_document;
 use super::watch::{Watched, text, verdict, watch};
@@ -52,7 +53,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
-    let mut config = read_config()?;
+    let mut config = Config { tokens_file: None, tls: None, ..read_config()? };
     // progress is on the terminal, so only what went wrong is logged
     start_logging(if config.log == "info" { "warn" } else { &config.log });
     if let Some(refusal) = config.refusal() {
@@ -128,7 +129,7 @@ impl Show<'_> {
     /// Ingests the sample data, runs the playbook, says where everything is.
     async fn play(&self, playbook: &Map<String, Value>, kept: bool) -> CommandResult {
         let token = self.config.key.reveal().to_owned();
-        let client = ApiClient::new(&ServerArguments { server: self.url.clone(), token });
+        let client = ApiClient::new(&ServerArguments { server: self.url.clone(), token, ca_file: None })?;
         for (file, _) in dummy_services::sample_datasets() {
             self.ingest(&client, file).await?;
         }

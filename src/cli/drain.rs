@@ -90,7 +90,12 @@ impl Stack {
         if timeout(SERVER_PATIENCE, self.server.stop(true)).await.is_err() {
             log::warn!("the server's threads do not end");
         }
-        match timeout(JOURNAL_PATIENCE, stores.flush()).await {
+        let trail = timeout(JOURNAL_PATIENCE, self.door.audit.flush());
+        let (trail, journal) = futures::join!(trail, timeout(JOURNAL_PATIENCE, stores.flush()));
+        if trail.is_err() {
+            log::error!("the audit trail could not be written in time");
+        }
+        match journal {
             Ok(Ok(())) => log::info!("stopped; everything is on the disk"),
             Ok(Err(error)) => log::error!("stopped; {error}"),
             Err(_) => log::error!("stopped; the journal could not be written in time, the last work is done again"),

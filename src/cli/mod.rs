@@ -1,16 +1,20 @@
 //! The command line: one file per command. stdout is for data, stderr for progress.
 
+mod access;
 mod callback_key;
 mod client;
 mod demo;
 mod drain;
 mod exit;
 mod files;
+mod logging;
 mod output;
+mod random;
 mod recovery;
 mod serve;
 mod stack;
 mod submit;
+mod token;
 mod validate;
 mod verbs;
 mod watch;
@@ -45,6 +49,9 @@ enum Command {
     Resume(verbs::Arguments),
     /// Run a finished analysis again, taking over what has succeeded.
     Rerun(verbs::RerunArguments),
+    /// Make tokens for TOKENS_FILE, or check that file.
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 /// Reads the command line, does it, answers how it went.
@@ -67,6 +74,7 @@ pub fn run() -> Exit {
         Command::Pause(arguments) => verbs::run("pause", &arguments),
         Command::Resume(arguments) => verbs::run("resume", &arguments),
         Command::Rerun(arguments) => verbs::rerun(&arguments),
+        Command::Token(command) => token::run(&command),
     };
     result.unwrap_or_else(|failure| {
         output::note(&format!("error: {}", failure.text));

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use futures::future::{Either, select};
 
+use super::access::Hangups;
 use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
+use super::logging::start_logging;
 use super::stack::{Stack, Stores, listen};
 use crate::chaos;
 use crate::config::Config;
@@ -39,6 +41,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     end_with(&system);
     system.block_on(async {
         let mut signals = StopSignals::listen()?;
+        let hangups = Hangups::listen()?;
         let stores = Stores::open(&config)?;
         let starting = std::pin::pin!(Stack::start(&config, &stores, listener));
         let stack = match select(starting, std::pin::pin!(signals.next())).await {
@@ -48,6 +51,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
                 return Ok(Exit::Succeeded);
             }
         };
+        hangups.reload(&config, &stack.reloadable);
         signals.next().await;
         stack.drain(&stores, config.drain, signals).await;
         Ok(Exit::Succeeded)
@@ -57,17 +61,4 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
 /// The configuration of the environment.
 pub(super) fn read_config() -> Result<Config, Failure> {
     Config::from_env().map_err(|error| Failure::new(Exit::Usage, error.to_string()))
-}
-
-/// Starts logging to stderr. The S3 protocol's own lines are left out: there are several per request.
-pub(super) fn start_logging(filter: &str) {
-    let started = env_logger::Builder::new()
-        .parse_filters(filter)
-        .filter_module("actix_server", log::LevelFilter::Warn)
-        .filter_module("s3s", log::LevelFilter::Off)
-        .filter_module("tracing::span", log::LevelFilter::Off)
-        .try_init();
-    if started.is_err() {
-        log::debug!("logging was started before");
-    }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
+use super::access::Reloadable;
 use super::callback_key::callback_key;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
@@ -24,9 +25,10 @@ use crate::adapters::objects::{ObjectStoreSettings, S3Objects};
 use crate::adapters::records_mongo::MongoRecords;
 use crate::adapters::services::{HttpServices, ServiceAddresses};
 use crate::adapters::spark::{SparkComponent, SparkSettings};
+use crate::audit::AuditLog;
 use crate::config::{Config, Place};
 use crate::engine::EngineHandle;
-use crate::http::{self, ApiKey, Door, Draining, IngestionTester};
+use crate::http::{self, Door, Doorkeeper, Draining, IngestionTester};
 use crate::jobs::callbacks::Callbacks;
 use crate::jobs::{JobPorts, PlatformJobs};
 use crate::ports::{JobRunner, LetGoStart, Records, StoreError};
@@ -53,6 +55,8 @@ pub(super) struct Stack {
     /// Where it listens.
     pub(super) url: String,
     pub(super) recovery: Recovery,
+    /// What can be read again while it runs.
+    pub(super) reloadable: Reloadable,
 }
 
 impl Stores {
@@ -147,6 +151,7 @@ impl Stack {
     /// after the next start.
     pub(super) async fn start(config: &Config, stores: &Stores, listener: TcpListener) -> Result<Self, Failure> {
         let failed = |why: String| Failure::new(Exit::Failed, why);
+        let reloadable = Reloadable::read(config)?;
         let callbacks = callbacks(config).map_err(|error| failed(format!("callbacks cannot be taken: {error}")))?;
         let (for_jobs, journal, objects) = (config.clone(), stores.journal.clone(), stores.objects.clone());
         let for_recipes = callbacks.clone();
@@ -155,6 +160,8 @@ impl Stack {
         let (history, linger) = (stores.history.as_ref(), config.jobs.function_linger);
         let let_go = let_go_functions(history, journal.tick(), linger, &order.given_up()).map_err(unreadable)?;
         let make_runner = move || make_runner(&for_jobs, &journal, objects, for_recipes, let_go);
+        let audit = AuditLog::open(&config.data_dir, config.audit)
+            .map_err(|error| failed(format!("the audit trail cannot be written: {error}")))?;
         let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
             .map_err(|error| failed(error.to_string()))?;
         let mut recovery = Recovery::start(order, stores.journal.clone(), stores.history(), engine.clone())
@@ -164,7 +171,8 @@ impl Stack {
             engine,
             journal: Arc::new(stores.journal.clone()),
             history: stores.history(),
-            key: ApiKey::new(config.key.reveal(), config.wrong_tokens),
+            doorkeeper: Doorkeeper::new(Arc::clone(&reloadable.access), config.wrong_tokens),
+            audit,
             checks: config.checks(),
             draining: Draining::new(config.drain),
             body_timeout: config.body_timeout,
@@ -172,9 +180,10 @@ impl Stack {
             callbacks,
             playbooks: http::api::PlaybookCache::default(),
         });
+        let scheme = if reloadable.certificate.is_some() { "https" } else { "http" };
         let url = listener
             .local_addr()
-            .map(|address| format!("http://{address}"))
+            .map(|address| format!("{scheme}://{address}"))
             .map_err(|error| failed(error.to_string()))?;
         let (addresses, limits) = (service_addresses(config), config.calls.clone());
         let test_limits = CallLimits { answer: config.ingestion_test_timeout, ..limits };
@@ -189,15 +198,20 @@ impl Stack {
         })
         .workers(workers)
         .max_connections(connections_per_worker(workers))
-        .listen(listener)
-        .map_err(|error| failed(error.to_string()))?
         .shutdown_timeout(LONGEST_ANSWER_SECONDS)
-        .disable_signals()
-        .run();
+        .disable_signals();
+        let server = match &reloadable.certificate {
+            Some(certificate) => {
+                let tls = certificate.server_config().map_err(|error| failed(error.to_string()))?;
+                server.listen_rustls_0_23(listener, tls)
+            }
+            None => server.listen(listener),
+        };
+        let server = server.map_err(|error| failed(error.to_string()))?.run();
         let handle = server.handle();
         actix_web::rt::spawn(run(server));
         log::info!("listening on {url}; {}", stores.describe(config));
-        Ok(Self { server: handle, door, url, recovery })
+        Ok(Self { server: handle, door, url, recovery, reloadable })
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let (collection, member) =
         if arguments.ingestion { ("ingestions", "ingestion-id") } else { ("analyses", "analysis-id") };
     actix_web::rt::System::new().block_on(async {
-        let client = ApiClient::new(&arguments.server);
+        let client = ApiClient::new(&arguments.server)?;
         let accepted = client.submit(collection, &document).await?;
         for warning in accepted["warnings"].as_array().into_iter().flatten() {
             output::note(&format!("warning:{}", problem_line(warning)));

@@ -65,7 +65,7 @@ fn ask(verb: &str, arguments: &Arguments, mut query: Vec<(&'static str, String)>
     let collection = if arguments.ingestion { "ingestions" } else { "analyses" };
     query.extend(arguments.run.map(|number| ("run", number.to_string())));
     actix_web::rt::System::new().block_on(async {
-        let client = ApiClient::new(&arguments.server);
+        let client = ApiClient::new(&arguments.server)?;
         let answer = client.verb(collection, &arguments.id, verb, &query).await?;
         output::data(&line(&arguments.id, &answer));
         if !arguments.watch {

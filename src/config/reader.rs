@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use url::Url;
 
 use super::{Place, SETTINGS};
 use crate::adapters::address::Address;
+use crate::adapters::tls::TlsFiles;
 use crate::jobs::CAN_BE_CANCELLABLE;
 use crate::playbook::ingestion_url::UrlPolicy;
 use crate::playbook::job::Service;
@@ -42,7 +44,7 @@ impl Reader<'_> {
     pub(super) fn count(&mut self, name: &str) -> usize {
         let count = self.number(name);
         if count == 0 {
-            self.faults.push(format!("  {name}=0: nothing would ever run; give 1 or more"));
+            self.faults.push(format!("  {name}=0: nothing would ever happen; give 1 or more"));
         }
         count
     }
@@ -97,6 +99,31 @@ impl Reader<'_> {
             _ => {
                 self.faults.push(format!("  {name}={days}: give more than 0 days"));
                 Duration::ZERO
+            }
+        }
+    }
+
+    /// Off or on.
+    pub(super) fn switch(&mut self, name: &str) -> bool {
+        let text = self.text(name);
+        if !matches!(text.trim(), "0" | "1") {
+            self.faults.push(format!("  {name}={text}: give `1` for yes or `0` for no"));
+        }
+        text.trim() == "1"
+    }
+
+    pub(super) fn file(&self, name: &str) -> Option<PathBuf> {
+        self.set(name).map(PathBuf::from)
+    }
+
+    /// A certificate is good for nothing without its key.
+    pub(super) fn tls(&mut self, certificate: &str, key: &str) -> Option<TlsFiles> {
+        match (self.file(certificate), self.file(key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                self.faults.push(format!("  {certificate} and {key} need each other: set both, or none"));
+                None
             }
         }
     }

@@ -21,6 +21,12 @@ settings! {
     "HOST" = "localhost": "address to listen on";
     "PORT" = "5000": "port to listen on";
     "DIASTEMA_KEY" = "diastema-key": "token that playbooks and API calls must carry; has to be set when HOST is not loopback";
+    "DIASTEMA_KEY_PREVIOUS" = "": "a second key that is as good as DIASTEMA_KEY, while clients change from one to the other";
+    "TOKENS_FILE" = "": "file of token hashes with their tenants and roles; DIASTEMA_KEY opens nothing then";
+    "ALLOW_SHARED_KEY" = "0": "`1` lets DIASTEMA_KEY in beside TOKENS_FILE: every tenant, every role";
+    "TLS_CERTIFICATE" = "": "PEM file of the server's certificate and those behind it; with TLS_KEY the server speaks HTTPS";
+    "TLS_KEY" = "": "PEM file of the private key of TLS_CERTIFICATE";
+    "ALLOW_PLAIN_HTTP" = "0": "`1` lets tokens of TOKENS_FILE travel unencrypted when HOST is not loopback, behind a proxy that speaks TLS";
     "DATA_DIR" = "./data": "directory of everything embedded: journal, records, objects";
     "MINIO_HOST" = "localhost": "S3; embedded when neither MINIO_HOST nor MINIO_PORT is set";
     "MINIO_PORT" = "9000": "S3 port, plain HTTP, path style";
@@ -72,5 +78,7 @@ settings! {
     "BODY_TIMEOUT_SECONDS" = "30": "how long the body of a request may take to arrive";
     "DRAIN_SECONDS" = "1": "how long the server still answers (503 to submissions) after it was told to stop";
     "WRONG_TOKENS" = "20": "wrong tokens in ten seconds from one address; beyond: 429 for further wrong ones";
+    "AUDIT_LOG_MIB" = "64": "size from which on a new file of the audit trail is begun";
+    "AUDIT_LOG_FILES" = "8": "files of the audit trail that are kept";
     "RUST_LOG" = "info": "log filter of env_logger";
 }

@@ -32,16 +32,66 @@ fn every_fault_is_reported_at_once() {
     assert!(error.to_string().contains("PORT=x"));
 }
 
+/// The whole matrix of decision 24: reachable or not, key, token file, switches, TLS.
 #[test]
-fn an_open_door_without_a_key_is_refused() {
-    assert!(config(&[("HOST", "0.0.0.0")]).unwrap().refusal().is_some());
-    assert!(config(&[("HOST", "0.0.0.0"), ("DIASTEMA_KEY", "k")]).unwrap().refusal().is_none());
-    assert!(config(&[("HOST", "127.0.0.1")]).unwrap().refusal().is_none());
+fn what_would_be_open_to_strangers_is_refused() {
+    let choices: [&[(&str, &str)]; 6] = [
+        &[("HOST", "0.0.0.0")],
+        &[("DIASTEMA_KEY", "k")],
+        &[("TOKENS_FILE", "f")],
+        &[("ALLOW_SHARED_KEY", "1")],
+        &[("ALLOW_PLAIN_HTTP", "1")],
+        &[("TLS_CERTIFICATE", "c"), ("TLS_KEY", "k")],
+    ];
+    for number in 0..1_u32 << choices.len() {
+        let has = |choice: usize| number >> choice & 1 == 1;
+        let settings: Vec<(&str, &str)> =
+            (0..choices.len()).filter(|choice| has(*choice)).flat_map(|choice| choices[choice]).copied().collect();
+        let [open, key, tokens, shared, plain, tls] = std::array::from_fn(has);
+        let nobody_knows_who = open && !key && !tokens;
+        let published_key_beside_tokens = tokens && shared && !key;
+        let tokens_unencrypted = open && tokens && !tls && !plain;
+        let config = config(&settings).unwrap();
+        let expected = nobody_knows_who || published_key_beside_tokens || tokens_unencrypted;
+        assert_eq!(config.refusal().is_some(), expected, "{settings:?}: {:?}", config.refusal());
+        let warned = |text: &str| config.warnings().iter().any(|warning| warning.contains(text));
+        assert_eq!(warned("plain HTTP"), open && !tls, "{settings:?}");
+        assert_eq!(warned("opens nothing"), tokens && key && !shared, "{settings:?}");
+        assert_eq!(warned("opens every tenant"), tokens && shared, "{settings:?}");
+    }
+}
+
+#[test]
+fn a_certificate_and_its_key_need_each_other() {
+    for name in ["TLS_CERTIFICATE", "TLS_KEY"] {
+        assert!(config(&[(name, "f")]).unwrap_err().to_string().contains("set both"));
+    }
+    assert!(config(&[("TLS_CERTIFICATE", "c"), ("TLS_KEY", "k")]).unwrap().tls.is_some());
+}
+
+#[test]
+fn what_leaves_the_machine_unencrypted_is_said_once() {
+    let said = |settings: &[(&str, &str)]| -> Vec<String> {
+        config(settings).unwrap().warnings().into_iter().filter(|text| text.contains("leave this machine")).collect()
+    };
+    assert!(said(&[]).is_empty());
+    let settings = [("MONGO_HOST", "mongo"), ("MINIO_HOST", "127.0.0.1"), ("KUBERNETES_HOST", "spark")];
+    let [warning] = &said(&settings)[..] else { panic!("not once") };
+    assert!(warning.contains("for MongoDB at mongo:27017, Spark at spark:6006:"), "{warning}");
+}
+
+#[test]
+fn switches_are_on_or_off() {
+    for wrong in ["yes", "true", "2"] {
+        assert!(config(&[("ALLOW_PLAIN_HTTP", wrong)]).is_err(), "{wrong}");
+    }
+    assert!(!config(&[("ALLOW_PLAIN_HTTP", "0")]).unwrap().plain_http_allowed);
 }
 
 #[test]
 fn secrets_are_not_printed() {
-    let config = config(&[("DIASTEMA_KEY", "canary-1"), ("MINIO_PASS", "canary-2")]).unwrap();
+    let secrets = [("DIASTEMA_KEY", "canary-1"), ("DIASTEMA_KEY_PREVIOUS", "canary-3"), ("MINIO_PASS", "canary-2")];
+    let config = config(&secrets).unwrap();
     assert!(!format!("{config:?}").contains("canary"));
 }
 

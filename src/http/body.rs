@@ -8,16 +8,24 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use super::{Door, LARGEST_BODY};
 use crate::playbook::{Problem, json};
+use crate::store::Submission;
 
 /// Bodies beyond this are parsed off the worker, which has others to serve.
 const PARSED_ON_THE_SPOT: usize = 64 * 1024;
+
+/// A document as it came.
+pub(super) struct Received {
+    pub(super) document: Map<String, Value>,
+    /// SHA-256 of it without its token.
+    pub(super) digest: [u8; 32],
+}
 
 /// Reads the object of a submission.
 pub(super) async fn read_object(
     request: &HttpRequest,
     payload: web::Payload,
     door: &Door,
-) -> Result<Map<String, Value>, ApiError> {
+) -> Result<Received, ApiError> {
     read_object_of(request, payload, door, LARGEST_BODY).await
 }
 
@@ -27,7 +35,7 @@ pub(super) async fn read_object_of(
     payload: web::Payload,
     door: &Door,
     largest: usize,
-) -> Result<Map<String, Value>, ApiError> {
+) -> Result<Received, ApiError> {
     judge_content_type(request)?;
     judge_length(request, largest)?;
     let arrival = actix_web::rt::time::timeout(door.body_timeout, collect(payload, largest));
@@ -38,13 +46,15 @@ pub(super) async fn read_object_of(
         }
         None => return Err(ApiError::draining()),
     };
-    let parsed = if bytes.len() <= PARSED_ON_THE_SPOT {
-        json::parse(&bytes)
-    } else {
-        web::block(move || json::parse(&bytes)).await.map_err(|_| ApiError::draining())?
-    };
-    match parsed.map_err(ApiError::bad_request)? {
-        Value::Object(object) => Ok(object),
+    if bytes.len() <= PARSED_ON_THE_SPOT {
+        return parse(&bytes);
+    }
+    web::block(move || parse(&bytes)).await.map_err(|_| ApiError::draining())?
+}
+
+fn parse(bytes: &[u8]) -> Result<Received, ApiError> {
+    match json::parse(bytes).map_err(ApiError::bad_request)? {
+        Value::Object(document) => Ok(Received { digest: Submission::digest_of_document(&document), document }),
         _ => Err(ApiError::bad_request(
             Problem::new("not-object", "", "the body is not a JSON object")
                 .hint("send a playbook: {\"jobs\": [...], ...}"),

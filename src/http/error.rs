@@ -157,9 +157,11 @@ pub(super) async fn no_such_route(request: HttpRequest) -> HttpResponse {
 }
 
 /// A route that is there, but not for this method: 405 with the methods that it takes.
-pub(super) fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+pub(super) fn method_not_allowed(allowed: &str) -> HttpResponse {
     let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("this endpoint takes {allowed} only"));
     let mut response = error.error_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }

@@ -24,7 +24,7 @@ pub(super) async fn ready(door: web::Data<Door>) -> Result<HttpResponse, ApiErro
             "the last record is still waiting".to_owned(),
         ))));
     }
-    let filter = Filter { space: Space::Analysis, tenant: None, state: None, before: None, limit: 1 };
+    let filter = Filter { space: Space::Analysis, tenants: None, state: None, before: None, limit: 1 };
     let answer = web::block(move || door.history.list(&filter)).await.map_err(|_| ApiError::draining())?;
     answer.map_err(|error| ApiError::unreadable(&error))?;
     Ok(HttpResponse::Ok().json(json!({"status": "ready"})))

@@ -10,19 +10,21 @@ mod health;
 mod metrics;
 mod names;
 mod platform;
+mod routes;
 mod spaces;
 mod submission;
 mod throttle;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web;
-
-pub use auth::ApiKey;
+pub use auth::{Caller, Doorkeeper};
 pub use draining::Draining;
 pub use error::ApiError;
+pub use routes::{Wants, configure, routes};
 
+use crate::audit::AuditLog;
 use crate::engine::EngineHandle;
 use crate::jobs::callbacks;
 use crate::playbook::check::CheckSettings;
@@ -41,7 +43,9 @@ pub struct Door {
     /// Knows what was accepted.
     pub history: Arc<dyn History>,
     /// Who may come in.
-    pub key: ApiKey,
+    pub doorkeeper: Doorkeeper,
+    /// Remembers who wanted to change what.
+    pub audit: AuditLog,
     /// How submissions are judged.
     pub checks: CheckSettings,
     /// Whether anything is taken at all.
@@ -60,25 +64,4 @@ pub struct Door {
 pub struct IngestionTester {
     /// The data services, with a time limit of their own.
     pub services: Box<dyn JobServices>,
-}
-
-/// Every route of the program.
-pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/analysis").route(web::post().to(platform::analysis)).default_service(takes_only("POST")),
-        )
-        .service(
-            web::resource("/ingestion").route(web::post().to(platform::ingestion)).default_service(takes_only("POST")),
-        )
-        .service(web::resource("/health").route(web::get().to(health::health)).default_service(takes_only("GET")))
-        .service(web::resource("/ready").route(web::get().to(health::ready)).default_service(takes_only("GET")))
-        .service(web::resource("/metrics").route(web::get().to(metrics::metrics)).default_service(takes_only("GET")))
-        .service(web::scope("/api/v1").configure(api::configure))
-        .default_service(web::to(error::no_such_route));
-}
-
-/// Answers every method that a resource has no route for.
-fn takes_only(allowed: &'static str) -> actix_web::Route {
-    web::to(move || async move { error::method_not_allowed(allowed) })
 }

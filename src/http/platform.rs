@@ -5,10 +5,13 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
-use super::body::read_object;
+use super::body::{Received, read_object};
 use super::error::ApiError;
-use super::submission::{idempotency_key, submit};
+use super::spaces::id_member;
+use super::submission::{Sender, submit};
+use super::trail::Trail;
 use super::{Door, IngestionTester, names};
+use crate::access::Role;
 use crate::playbook::Space;
 use crate::playbook::ingestion::{check_test_call, is_test_call};
 use crate::playbook::job::Service;
@@ -17,32 +20,60 @@ use crate::ports::CallError;
 /// `POST /analysis`.
 pub(super) async fn analysis(
     request: HttpRequest,
+    trail: Trail,
     payload: web::Payload,
     door: web::Data<Door>,
 ) -> Result<HttpResponse, ApiError> {
-    let document = read_object(&request, payload, &door).await?;
-    door.key.judge_document(&request, &document)?;
-    submit(&door, Space::Analysis, idempotency_key(&request)?, document).await
+    let received = read_object(&request, payload, &door).await?;
+    let caller = door.doorkeeper.judge_document(&request, &received.document, Role::Submit)?;
+    take_analysis(&request, &door, &Sender { caller, trail }, received).await
 }
 
 /// `POST /ingestion`: in the background, or as a test call whose answer is passed through.
 pub(super) async fn ingestion(
     request: HttpRequest,
+    trail: Trail,
     payload: web::Payload,
     door: web::Data<Door>,
     tester: web::Data<IngestionTester>,
 ) -> Result<HttpResponse, ApiError> {
-    let document = read_object(&request, payload, &door).await?;
-    door.key.judge_document(&request, &document)?;
+    let received = read_object(&request, payload, &door).await?;
+    let caller = door.doorkeeper.judge_document(&request, &received.document, Role::Submit)?;
+    take_ingestion(&request, &door, &tester, &Sender { caller, trail }, received).await
+}
+
+/// A playbook, wherever its token was.
+pub(super) async fn take_analysis(
+    request: &HttpRequest,
+    door: &web::Data<Door>,
+    sender: &Sender,
+    received: Received,
+) -> Result<HttpResponse, ApiError> {
+    sender.trail.document(&received, id_member(Space::Analysis));
+    submit(request, door, sender, Space::Analysis, received.document).await
+}
+
+/// An ingestion, wherever its token was.
+pub(super) async fn take_ingestion(
+    request: &HttpRequest,
+    door: &web::Data<Door>,
+    tester: &IngestionTester,
+    sender: &Sender,
+    received: Received,
+) -> Result<HttpResponse, ApiError> {
+    sender.trail.document(&received, id_member(Space::Ingestion));
+    let document = received.document;
+    sender.caller.judge_tenant(&document)?;
     let testing = is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?;
     if testing {
-        return Ok(test_call(&door, &tester, &document).await);
+        sender.trail.verb("test");
+        return Ok(test_call(door, tester, &document).await);
     }
-    submit(&door, Space::Ingestion, idempotency_key(&request)?, document).await
+    submit(request, door, sender, Space::Ingestion, document).await
 }
 
 /// The client shows the body of 200 and 400 only, as text.
-pub(super) async fn test_call(door: &Door, tester: &IngestionTester, document: &Map<String, Value>) -> HttpResponse {
+async fn test_call(door: &Door, tester: &IngestionTester, document: &Map<String, Value>) -> HttpResponse {
     let asked = match check_test_call(document, &door.checks) {
         Ok(asked) => asked,
         Err(refusal) => {

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::spaces::{id_member, status_url};
-use super::{Door, names};
+use super::trail::Trail;
+use super::{Caller, Door, names};
 use crate::engine::messages::{Accepted, SubmitError};
 use crate::graph::Plan;
 use crate::graph::build::{build, build_ingestion};
@@ -17,13 +18,22 @@ use crate::store::{IdempotencyKey, Submission};
 /// Documents beyond this many jobs are judged off the worker, which has others to serve.
 const JUDGED_ON_THE_SPOT: usize = 200;
 
+/// Who sent a document, and where it is noted.
+pub(super) struct Sender {
+    pub(super) caller: Caller,
+    pub(super) trail: Trail,
+}
+
 /// Judges, accepts and answers 202; refusals are announced where the contract's decision 9 says so.
 pub(super) async fn submit(
+    request: &HttpRequest,
     door: &web::Data<Door>,
+    sender: &Sender,
     space: Space,
-    key: Option<IdempotencyKey>,
     document: Map<String, Value>,
 ) -> Result<HttpResponse, ApiError> {
+    sender.caller.judge_tenant(&document)?;
+    let key = idempotency_key(request)?;
     let (document, plan) = judge(door, space, document).await?;
     if space == Space::Ingestion {
         names::judge(&door.checks.ingestion_urls, document.get("ingestion_json")).await?;
@@ -33,7 +43,10 @@ pub(super) async fn submit(
     let decided =
         if door.draining.has_begun() { Err(SubmitError::Draining) } else { door.engine.submit(plan, submission).await };
     match decided {
-        Ok(accepted) => Ok(answer(space, &id, &accepted)),
+        Ok(accepted) => {
+            sender.trail.number(accepted.number);
+            Ok(answer(space, &id, &accepted))
+        }
         Err(refused) => {
             announce_limits(door, space, &id, &refused);
             Err(refused.into())
@@ -83,14 +96,14 @@ async fn judge(
     Ok((document, plan))
 }
 
-/// A refusal of an id that is known already could announce the death of an analysis that runs well, or of somebody else's.
+/// A refusal of an id that belongs to somebody already could announce the death of an analysis that runs well, or of somebody else's.
 fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<Problem>) {
     let Some(room) = door.engine.room_for_refusal() else { return };
     actix_web::rt::spawn(async move {
         let shared = door.clone();
         let key = analysis.to_lowercase();
-        let known = web::block(move || shared.history.find(Space::Analysis, &key, None)).await;
-        if matches!(known, Ok(Ok(None))) {
+        let bound = web::block(move || shared.history.is_bound(Space::Analysis, &key)).await;
+        if matches!(bound, Ok(Ok(false))) {
             let texts = notices::refusal(&analysis, &problems);
             door.engine.announce_refusal(room, analysis, texts);
         }

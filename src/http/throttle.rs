@@ -1,7 +1,7 @@
 //! Slows down guessing: an address that has sent many wrong tokens lately is told so for every further wrong one.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use actix::clock::Instant;
 /// How long a wrong token is remembered (decision 23).
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Addresses that are remembered; beyond, those that have been quiet are forgotten.
+/// Addresses that are remembered; beyond, those that have been quiet are forgotten, or all if none has.
 const REMEMBERED: usize = 10_000;
 
 /// Wrong tokens by address.
@@ -32,8 +32,11 @@ impl WrongTokens {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= REMEMBERED {
             seen.retain(|_, times| times.back().is_some_and(|last| now.duration_since(*last) < WINDOW));
+            if seen.len() >= REMEMBERED {
+                seen.clear();
+            }
         }
-        let times = seen.entry(from).or_default();
+        let times = seen.entry(origin(from)).or_default();
         while times.front().is_some_and(|first| now.duration_since(*first) >= WINDOW) {
             times.pop_front();
         }
@@ -41,7 +44,18 @@ impl WrongTokens {
             return true;
         }
         times.push_back(now);
+        if times.len() == self.most {
+            log::warn!("{from}: {} wrong tokens within {} s", self.most, WINDOW.as_secs());
+        }
         false
+    }
+}
+
+/// Who is behind an address: of IPv6 whole networks are given out, so that one machine has as many addresses as it likes.
+fn origin(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -61,5 +75,20 @@ mod tests {
         assert!(!wrong.count(other));
         tokio::time::advance(WINDOW).await;
         assert!(!wrong.count(one));
+    }
+
+    #[actix_web::test]
+    async fn addresses_of_one_network_are_one_and_those_of_many_do_not_pile_up() {
+        let wrong = WrongTokens::new(1);
+        let parse = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(!wrong.count(parse("2001:db8:1:2::1")));
+        assert!(wrong.count(parse("2001:db8:1:2:ffff::2")));
+        assert!(!wrong.count(parse("2001:db8:1:3::1")));
+        assert!(!wrong.count(parse("10.0.0.1")));
+        assert!(wrong.count(parse("::ffff:10.0.0.1")));
+        for number in 0..3 * REMEMBERED as u32 {
+            wrong.count(IpAddr::V4(Ipv4Addr::from_bits(number)));
+        }
+        assert!(wrong.seen.lock().unwrap().len() <= REMEMBERED);
     }
 }

@@ -10,7 +10,7 @@ use super::evidence::Evidence;
 use super::pace::Backoff;
 use super::{JobPorts, JobSettings};
 use crate::chaos::{self, Point};
-use crate::playbook::Space;
+use crate::playbook::{BucketName, ObjectKey, Space};
 use crate::ports::{Applied, Delivery, DeliveryResult, Notice, RecordChange, RunSpec, StoreError};
 
 /// The web application does not await its own saves: its entry may come this much later than the playbook (decision 22).
@@ -65,9 +65,10 @@ impl Deliverer {
     }
 
     /// What a later run has left there by now is none of this one's.
-    async fn delete(&self, run: &RunSpec, key: &str) -> Result<Applied, StoreError> {
+    async fn delete(&self, run: &RunSpec, key: &ObjectKey) -> Result<Applied, StoreError> {
         chaos::at(Point::K15d);
-        let delete = || self.ports.objects.delete(run.playbook.tenant.as_str(), key);
+        let bucket = BucketName::of(&run.playbook.tenant);
+        let delete = || self.ports.objects.delete(&bucket, key);
         match self.evidence.delete_of(run, key, delete).await {
             Some(deleted) => deleted?,
             None => log::info!("{}: {key} is a later run's and stays", run.log_prefix()),

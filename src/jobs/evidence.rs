@@ -9,11 +9,11 @@ use std::rc::Rc;
 use tokio::sync::{Mutex, watch};
 
 use super::paths;
-use crate::playbook::JobKind;
+use crate::playbook::{BucketName, JobKind, ObjectKey};
 use crate::ports::RunSpec;
 
 /// Bucket and key.
-type Place = (String, String);
+type Place = (BucketName, ObjectKey);
 
 /// The newest run whose evidence is, or will be, at a place. Clones share it.
 #[derive(Clone)]
@@ -38,7 +38,8 @@ struct Owner {
 /// A run's right to a place. Dropped before its job has succeeded, it is gone.
 pub(super) struct Claim {
     evidence: Evidence,
-    place: Place,
+    /// `None` when it outlives the job.
+    place: Option<Place>,
     run_id: i64,
 }
 
@@ -52,21 +53,21 @@ impl Evidence {
     pub(super) fn is_expected_by(&self, run: &RunSpec) {
         let spark = run.playbook.jobs.iter().filter(|job| matches!(job.kind, JobKind::Ml { .. }));
         let directories = spark.filter_map(|job| paths::output_directory(run, job));
-        directories.for_each(|directory| self.claim(run, &paths::evidence(&directory)).stays());
+        directories.for_each(|directory| self.claim(run, &directory.evidence()).stays());
     }
 
     /// From now on what is, or will be, at a place in the run's bucket is this run's, unless a later one has claimed it.
-    pub(super) fn claim(&self, run: &RunSpec, key: &str) -> Claim {
+    pub(super) fn claim(&self, run: &RunSpec, key: &ObjectKey) -> Claim {
         let (place, run_id) = (place(run, key), run.run_id);
         let mut places = self.places.borrow_mut();
         let owner = places.entry(place.clone()).or_insert_with(|| Owner { run_id, deleting: Rc::default() });
         owner.run_id = owner.run_id.max(run_id);
-        Claim { evidence: self.clone(), place, run_id }
+        Claim { evidence: self.clone(), place: Some(place), run_id }
     }
 
     /// Deletes an object of a run with `delete`, unless it is a later run's by now: `None` then. No two deletions at a place
     /// are under way at once, so that none that was begun for an earlier run arrives late.
-    pub(super) async fn delete_of<T, F>(&self, run: &RunSpec, key: &str, delete: impl FnOnce() -> F) -> Option<T>
+    pub(super) async fn delete_of<T, F>(&self, run: &RunSpec, key: &ObjectKey, delete: impl FnOnce() -> F) -> Option<T>
     where
         F: Future<Output = T>,
     {
@@ -83,7 +84,7 @@ impl Evidence {
     }
 
     /// The evidence of a run is gone for good.
-    pub(super) fn is_gone(&self, run: &RunSpec, key: &str) {
+    pub(super) fn is_gone(&self, run: &RunSpec, key: &ObjectKey) {
         self.forget(&place(run, key), run.run_id);
     }
 
@@ -98,17 +99,18 @@ impl Evidence {
 impl Claim {
     /// It outlives the job: until the evidence is deleted.
     pub(super) fn stays(mut self) {
-        // no place is ever called so
-        self.place = Place::default();
+        self.place = None;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.evidence.forget(&self.place, self.run_id);
+        if let Some(place) = &self.place {
+            self.evidence.forget(place, self.run_id);
+        }
     }
 }
 
-fn place(run: &RunSpec, key: &str) -> Place {
-    (run.playbook.tenant.as_str().to_owned(), key.to_owned())
+fn place(run: &RunSpec, key: &ObjectKey) -> Place {
+    (BucketName::of(&run.playbook.tenant), key.clone())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{notices, paths};
-use crate::playbook::{Job, JobKind, MlTask, Space};
+use crate::playbook::{BucketName, CollectionName, Job, JobKind, MlTask, ObjectKey, Space};
 use crate::ports::{Delivery, JobSuccess, Milestone, PipelineChange, RecordChange, RunSpec};
 
 /// Records and notices of a milestone.
@@ -41,13 +41,13 @@ fn records(run: &RunSpec, job: &Job, success: &JobSuccess) -> Vec<RecordChange> 
                 MlTask::Regression => "regressed-data",
                 MlTask::Clustering => "clustered-data",
             };
-            let evidence = paths::output_directory(run, job).map(|directory| paths::evidence(&directory));
+            let evidence = paths::output_directory(run, job).map(|directory| directory.evidence());
             let delete = evidence.map(|key| RecordChange::DeleteObject { key });
             delete.into_iter().chain([result(run, job, success, kind, false)]).collect()
         }
         JobKind::Visualization { label } => {
             let parent = run.job(success.output.producer);
-            let path = format!("{}/{}", paths::GRAPH_BUCKET, parent.id.text());
+            let path = paths::path_of(&BucketName::charts(), &ObjectKey::charts(&parent.id));
             let charts = PipelineChange::Visualization { label: label.clone(), paths: success.details.charts.clone() };
             vec![document(run, job, &path, "visualization", None, false), RecordChange::Pipeline(charts)]
         }
@@ -58,7 +58,7 @@ fn records(run: &RunSpec, job: &Job, success: &JobSuccess) -> Vec<RecordChange> 
             .map(|features| RecordChange::DatasetFeatures {
                 organization: run.playbook.database_id.clone(),
                 user: args.user.clone(),
-                label: args.label.clone(),
+                label: args.label.as_str().to_owned(),
                 features: features.clone(),
             })
             .collect(),
@@ -86,7 +86,7 @@ fn document(
         document.insert("analysis-id".to_owned(), json!(run.playbook.id.text()));
     }
     let id = paths::document_id(run, &paths::DocumentOf::Job(job));
-    RecordChange::Document { collection: paths::collection(run), id, document }
+    RecordChange::Document { collection: CollectionName::of(&run.playbook.id), id, document }
 }
 
 fn closing_records(run: &RunSpec, succeeded: bool, millis: i64) -> Vec<Delivery> {
@@ -107,5 +107,5 @@ fn metadata(run: &RunSpec) -> RecordChange {
     document.insert("kind".to_owned(), json!("metadata"));
     document.insert("metadata".to_owned(), run.playbook.metadata.clone());
     let id = paths::document_id(run, &paths::DocumentOf::Metadata);
-    RecordChange::Document { collection: paths::collection(run), id, document }
+    RecordChange::Document { collection: CollectionName::of(&run.playbook.id), id, document }
 }

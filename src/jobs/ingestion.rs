@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::follow::OnComplete;
 use super::paths;
 use super::recipe::Attempt;
+use crate::playbook::ObjectKey;
 use crate::playbook::job::{IngestionArgs, Service};
 use crate::ports::{FailureKind, JobFailure, JobSuccess, SuccessDetails};
 
 /// Runs the ingestion to its end.
 pub(super) async fn run(attempt: &Attempt, args: &IngestionArgs) -> Result<JobSuccess, JobFailure> {
-    let tenant = &attempt.call.run.playbook.tenant;
-    let directory = paths::dataset_directory(&args.label);
-    let output = paths::path_of(tenant, &directory);
+    let directory = ObjectKey::dataset(&args.label);
+    let output = paths::path_of(&attempt.bucket(), &directory);
     let body = |wire_id: &str| json!({"minio-output": output, "job-id": wire_id, "ingestion_json": args.request});
     let started = attempt.start(Service::Ingestion, Some(&directory), body).await?;
     let wire_id = started.wire_id().to_owned();

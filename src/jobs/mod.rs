@@ -34,8 +34,8 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use crate::graph::inputs::JobOutput;
-use crate::playbook::JobKind;
 use crate::playbook::job::Service;
+use crate::playbook::{DatasetLabel, JobKind, ObjectKey};
 use crate::ports::{
     Announcements, CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobServices, JobSuccess,
     LetGoStart, Milestone, Notice, ObjectStore, Records, RunSpec, SparkSubmitter, SuccessDetails,
@@ -241,7 +241,7 @@ async fn run(attempt: Attempt) -> Result<JobSuccess, JobFailure> {
 }
 
 /// A data set is where its label says; nobody is called.
-fn dataset(attempt: &Attempt, label: &str) -> JobSuccess {
-    let path = paths::dataset_path(&attempt.call.run.playbook.tenant, label);
+fn dataset(attempt: &Attempt, label: &DatasetLabel) -> JobSuccess {
+    let path = paths::path_of(&attempt.bucket(), &ObjectKey::dataset(label));
     JobSuccess { output: Arc::new(JobOutput { producer: attempt.call.job, path }), details: SuccessDetails::default() }
 }

@@ -6,17 +6,11 @@ use sha2::{Digest, Sha256};
 use crate::chaos::{self, Bug};
 use crate::graph::JobIndex;
 use crate::playbook::job::Service;
-use crate::playbook::{Job, JobKind, MlTask, TenantId};
+use crate::playbook::{BucketName, Job, JobKind, MlTask, ObjectKey};
 use crate::ports::RunSpec;
 
 /// What may not stand in a query or a path as it is; ids of the platform have nothing of it.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Bucket of the charts, shared by all tenants (contract section 1).
-pub const GRAPH_BUCKET: &str = "diastemaviz";
-
-/// Name of the empty object that Spark leaves in its output when it has finished.
-const EVIDENCE: &str = "_SUCCESS";
 
 /// Path of a service's endpoint below its address (contract section 4); Spark has none.
 pub(super) fn endpoint(service: Service) -> &'static str {
@@ -59,35 +53,14 @@ pub fn output_prefix(kind: &JobKind) -> Option<&'static str> {
     }
 }
 
-/// Key of a job's output directory in the tenant's bucket, with its final slash. *Shape*: `analysis-<A>/<kind>-<S>/`.
-pub fn output_directory(run: &RunSpec, job: &Job) -> Option<String> {
-    let prefix = output_prefix(&job.kind)?;
-    Some(format!("analysis-{}/{prefix}-{}/", run.playbook.id.key(), job.step.key()))
-}
-
-/// Key of the evidence that a Spark job has finished.
-pub fn evidence(directory: &str) -> String {
-    format!("{directory}{EVIDENCE}")
+/// Key of a job's output directory in the tenant's bucket, `None` for kinds that make none.
+pub fn output_directory(run: &RunSpec, job: &Job) -> Option<ObjectKey> {
+    Some(ObjectKey::output(&run.playbook.id, output_prefix(&job.kind)?, &job.step))
 }
 
 /// Bucket and key without a final slash: what services get and documents carry.
-pub fn path_of(bucket: &TenantId, directory: &str) -> String {
-    format!("{bucket}/{}", directory.trim_end_matches('/'))
-}
-
-/// Path of a data set. *Shape*: `<tenant>/datasets/<lower(label)>`.
-pub fn dataset_path(tenant: &TenantId, label: &str) -> String {
-    path_of(tenant, &dataset_directory(label))
-}
-
-/// Key of a data set's directory in the tenant's bucket, with its final slash.
-pub fn dataset_directory(label: &str) -> String {
-    format!("datasets/{}/", label.to_lowercase())
-}
-
-/// Collection of an analysis' documents in the tenant's database.
-pub fn collection(run: &RunSpec) -> String {
-    format!("analysis_{}", run.playbook.id.key())
+pub fn path_of(bucket: &BucketName, directory: &ObjectKey) -> String {
+    format!("{bucket}/{}", directory.as_str().trim_end_matches('/'))
 }
 
 /// What a document is about.

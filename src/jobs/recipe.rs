@@ -16,7 +16,7 @@ use super::pace::Backoff;
 use super::{JobPorts, JobSettings, paths};
 use crate::chaos::{self, Bug};
 use crate::graph::inputs::JobOutput;
-use crate::playbook::Job;
+use crate::playbook::{BucketName, Job, ObjectKey};
 use crate::ports::{CallError, FailureKind, JobCall, JobFailure, JobSuccess, StoreError, SuccessDetails};
 
 /// How long it may take to see whether an attempt whose time is up has ended well.
@@ -77,17 +77,22 @@ impl Attempt {
         }
     }
 
-    /// Key of the job's output directory and the path that services get.
-    pub(super) fn output(&self) -> (String, String) {
-        let directory = paths::output_directory(&self.call.run, self.job()).unwrap_or_default();
-        let path = paths::path_of(&self.call.run.playbook.tenant, &directory);
+    /// The tenant's bucket.
+    pub(super) fn bucket(&self) -> BucketName {
+        BucketName::of(&self.call.run.playbook.tenant)
+    }
+
+    /// Key of the job's output directory and the path that services get. *Panics* for kinds that have none.
+    pub(super) fn output(&self) -> (ObjectKey, String) {
+        let directory = paths::output_directory(&self.call.run, self.job()).expect("this kind of job has an output");
+        let path = paths::path_of(&self.bucket(), &directory);
         (directory, path)
     }
 
     /// Makes a directory in the tenant's bucket, and the bucket if need be.
-    pub(super) async fn make_directory(&self, directory: &str) -> Result<(), JobFailure> {
-        let tenant = self.call.run.playbook.tenant.as_str();
-        self.patiently(|| self.ports.objects.make_directory(tenant, directory)).await
+    pub(super) async fn make_directory(&self, directory: &ObjectKey) -> Result<(), JobFailure> {
+        let bucket = self.bucket();
+        self.patiently(|| self.ports.objects.make_directory(&bucket, directory)).await
     }
 
     /// Repeats a store operation while the store is away, for a limited time.

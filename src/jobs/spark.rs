@@ -20,7 +20,7 @@ const AUTOML_ONLY: [&str; 2] = ["max-trials", "meta-learning"];
 /// Runs the job to its end.
 pub(super) async fn run(attempt: &Attempt, task: MlTask, args: &MlArgs) -> Result<JobSuccess, JobFailure> {
     let input = attempt.one_input()?;
-    let claim = attempt.evidence.claim(&attempt.call.run, &paths::evidence(&attempt.output().0));
+    let claim = attempt.evidence.claim(&attempt.call.run, &attempt.output().0.evidence());
     let success = find_or_submit(attempt, task, args, &input).await?;
     claim.stays();
     Ok(success)
@@ -130,18 +130,18 @@ async fn submit(
 }
 
 async fn delete_evidence(attempt: &Attempt) -> Result<(), JobFailure> {
-    let (run, key) = (&attempt.call.run, paths::evidence(&attempt.output().0));
+    let (run, bucket, key) = (&attempt.call.run, attempt.bucket(), attempt.output().0.evidence());
     let delete = || async {
-        let delete = || attempt.ports.objects.delete(run.playbook.tenant.as_str(), &key);
+        let delete = || attempt.ports.objects.delete(&bucket, &key);
         attempt.evidence.delete_of(run, &key, delete).await.unwrap_or(Ok(()))
     };
     attempt.patiently(delete).await
 }
 
 async fn has_evidence(attempt: &Attempt) -> Result<bool, JobFailure> {
-    let evidence = paths::evidence(&attempt.output().0);
-    let tenant = attempt.call.run.playbook.tenant.as_str();
-    attempt.patiently(|| attempt.ports.objects.exists(tenant, &evidence)).await
+    let evidence = attempt.output().0.evidence();
+    let bucket = attempt.bucket();
+    attempt.patiently(|| attempt.ports.objects.exists(&bucket, &evidence)).await
 }
 
 /// `Diastema.datatoolkit`: read by the Spark job, therefore before the message.

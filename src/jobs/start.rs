@@ -15,6 +15,7 @@ use super::paths::{self, progress_question};
 use super::recipe::{Attempt, unreachable};
 use crate::chaos::{self, Point};
 use crate::metrics;
+use crate::playbook::ObjectKey;
 use crate::playbook::job::Service;
 use crate::ports::{CallError, FailureKind, JobCall, JobFailure, KnownStart, StartIntent, SuccessDetails};
 
@@ -41,7 +42,7 @@ impl Attempt {
     pub(super) async fn start(
         &self,
         service: Service,
-        directory: Option<&str>,
+        directory: Option<&ObjectKey>,
         body: impl Fn(&str) -> Value,
     ) -> Result<Started, JobFailure> {
         let callback = self.expect_callback();
@@ -75,7 +76,7 @@ impl Attempt {
     async fn attach(
         &self,
         known: &KnownStart,
-        directory: Option<&str>,
+        directory: Option<&ObjectKey>,
         callback: Option<Awaited>,
         body: impl Fn(&str) -> Value,
     ) -> Result<Started, JobFailure> {

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::paths::GRAPH_BUCKET;
 use super::recipe::Attempt;
+use crate::playbook::{BucketName, ObjectKey};
 use crate::ports::{JobFailure, JobSuccess, SuccessDetails};
 
 /// Finds the charts; their names go into the pipeline's `visualization` map when the job's records are written.
 pub(super) async fn run(attempt: &Attempt) -> Result<JobSuccess, JobFailure> {
     let input = attempt.one_input()?;
-    let parent = attempt.call.run.job(input.producer).id.text();
-    let prefix = format!("{parent}/");
-    let keys = attempt.patiently(|| attempt.ports.objects.list(GRAPH_BUCKET, &prefix)).await?;
+    let parent = &attempt.call.run.job(input.producer).id;
+    let (bucket, directory) = (BucketName::charts(), ObjectKey::charts(parent));
+    let keys = attempt.patiently(|| attempt.ports.objects.list(&bucket, &directory)).await?;
     // the client cuts these at slashes: exactly bucket, job id and file name
     let charts: Vec<String> = keys
         .iter()
         .filter_map(|key| key.rsplit('/').next())
         .filter(|name| !name.is_empty())
-        .map(|name| format!("{GRAPH_BUCKET}/{parent}/{name}"))
+        .map(|name| format!("{bucket}/{directory}{name}"))
         .collect();
     if charts.is_empty() {
         attempt.call.log.warn("no-charts", "the job before it has left no charts".to_owned());

@@ -8,7 +8,7 @@ use super::algorithms::{display_names, is_nothing, wire_name};
 use super::rules::{Fault, chart_label, dataset_label, plain_text, spark_argument};
 use super::text::{did_you_mean, quoted, shown, text_of};
 use super::wire::Reader;
-use super::{JobKind, MlArgs, MlTask};
+use super::{DatasetLabel, JobKind, MlArgs, MlTask};
 
 /// Every title of the platform.
 pub(super) const TITLES: [&str; 9] = [
@@ -57,7 +57,9 @@ pub(super) fn hands_input_on(title: &str) -> bool {
 /// Reads the arguments of a title; `None` when something is wrong with them.
 pub(super) fn read_kind(title: &'static str, job: &mut Reader<'_, '_>) -> Option<JobKind> {
     let kind = match title {
-        "dataset" => JobKind::Dataset { label: job.text_or_number("label", dataset_label)? },
+        "dataset" => {
+            JobKind::Dataset { label: DatasetLabel::parse(&job.text_or_number("label", dataset_label)?).ok()? }
+        }
         "cleaning" => JobKind::Cleaning { max_shrink: read_max_shrink(job)? },
         "data-join" => {
             let (column, join_type) = (job.text_or_number("column", plain_text), read_join_type(job));

@@ -9,7 +9,7 @@ use super::job::{IngestionArgs, RawJob};
 use super::rules::{Fault, dataset_label, free_text};
 use super::text::{quoted, shown};
 use super::wire::Reader;
-use super::{AnalysisId, Job, JobId, JobKind, Options, Playbook, Problem, Space, Step, TenantId, When};
+use super::{AnalysisId, DatasetLabel, Job, JobId, JobKind, Options, Playbook, Problem, Space, Step, TenantId, When};
 
 pub use super::check::Draft;
 pub use super::findings::{Findings, Refusal};
@@ -90,7 +90,7 @@ fn playbook(
     label: Option<String>,
     request: Option<Value>,
 ) -> Option<Playbook> {
-    let args = IngestionArgs { user: user?, label: label?, request: request? };
+    let args = IngestionArgs { user: user?, label: DatasetLabel::parse(&label?).ok()?, request: request? };
     let job = Job {
         step: Step { text: "1".to_owned(), key: "1".to_owned() },
         id: JobId {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{JobId, Step};
+use super::{DatasetLabel, JobId, Step};
 
 /// A job as the engine and the recipes see it.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub enum JobKind {
     /// Names a data set that is already in the object store; no call.
     Dataset {
         /// The member `label`, not lower-cased.
-        label: String,
+        label: DatasetLabel,
     },
     /// Cleans one input.
     Cleaning {
@@ -141,7 +141,7 @@ pub struct IngestionArgs {
     /// The member `user`, unchanged.
     pub user: String,
     /// The member `dataset-label`, unchanged.
-    pub label: String,
+    pub label: DatasetLabel,
     /// The member `ingestion_json`, forwarded unchanged.
     pub request: Value,
 }

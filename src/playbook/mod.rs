@@ -19,6 +19,7 @@ pub mod json;
 mod links;
 mod names;
 mod options;
+pub mod places;
 pub mod problem;
 mod relations;
 pub mod rules;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use ids::{AnalysisId, JobId, Step, TenantId};
 pub use job::{Job, JobKind, MlArgs, MlTask, Retry, When};
+pub use places::{BucketName, CollectionName, DatasetLabel, ObjectKey};
 pub use problem::Problem;
 
 /// A checked analysis: every job, reference, name and argument in it is usable as it is.

@@ -148,7 +148,7 @@ fn check_spark(
         let Some(source) = source.filter(|source| !std::mem::replace(&mut seen[*source], true)) else { continue };
         if let Some(JobKind::Dataset { label }) = &drafts[source].kind
             // Object keys have the lower-cased label.
-            && let Err(fault) = spark_argument(&label.to_lowercase())
+            && let Err(fault) = spark_argument(&label.as_str().to_lowercase())
         {
             let hint = "clean the data set first, or give it a label without spaces and special characters";
             findings.problem(fault.at(format!("/jobs/{source}/label"), "label").hint(hint));

@@ -1,6 +1,8 @@
 //! Texts as people and machines see them: the contract's text form, values shown in reasons, JSON
 //! pointers, near misses.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Longest piece of a received value that a reason repeats, in characters.
@@ -47,6 +49,31 @@ pub fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// The same without quotes: for members that are quoted by their format.
+pub fn shortened(text: &str) -> String {
+    let mut out = one_line(&text.chars().take(SHOWN_CHARACTERS).collect::<String>()).into_owned();
+    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// A text with its hidden characters escaped: one line, whatever is in it.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_hidden(character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// One step of a JSON pointer (RFC 6901), without its slash; a very long name is cut.
@@ -130,6 +157,14 @@ mod tests {
         assert_eq!(shown(&json!("a\r\nb\u{202e}\"")), r#"the text "a\u{d}\u{a}b\u{202e}\"""#);
         let long = quoted(&"x".repeat(1000));
         assert_eq!(long.chars().count(), 64 + 3, "64 characters, two quotes and the mark of the cut");
+    }
+
+    #[test]
+    fn hidden_characters_do_not_break_lines() {
+        assert_eq!(one_line("plain, Ελληνικά \"and\" \\"), "plain, Ελληνικά \"and\" \\");
+        assert_eq!(one_line("a\r\n[error]\t\u{2028}\u{1b}[2J"), r"a\u{d}\u{a}[error]\u{9}\u{2028}\u{1b}[2J");
+        assert_eq!(shortened(&"é".repeat(65)), format!("{}…", "é".repeat(64)));
+        assert_eq!(shortened("a\nb"), r"a\u{a}b");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{JobFailure, JobSuccess};
 use crate::graph::JobIndex;
+use crate::playbook::{CollectionName, ObjectKey};
 
 /// Moments after which the outside is told something.
 #[derive(Debug, Clone)]
@@ -64,8 +65,8 @@ pub enum RecordChange {
     Register,
     /// Replaces or inserts one document by its id.
     Document {
-        /// The collection `analysis_<id>` of the run's tenant.
-        collection: String,
+        /// The collection, in the database of the run's tenant.
+        collection: CollectionName,
         /// First 12 bytes of a SHA-256 over who the document belongs to.
         id: [u8; 12],
         /// The document in the contract's member order.
@@ -87,7 +88,7 @@ pub enum RecordChange {
     /// Deletes an object whose work is done; an absent one is fine.
     DeleteObject {
         /// Its key in the tenant's bucket.
-        key: String,
+        key: ObjectKey,
     },
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{Notice, RecordChange, RunSpec};
-use crate::playbook::TenantId;
 use crate::playbook::job::Service;
+use crate::playbook::{BucketName, ObjectKey, TenantId};
 
 /// The HTTP job services: data, function and AutoML.
 pub trait JobServices {
@@ -97,19 +97,20 @@ pub struct SparkJob {
     pub analysis_id: String,
 }
 
-/// The object store; bucket names come from validated tenants or are the graph bucket.
+/// The object store.
 pub trait ObjectStore {
     /// Makes sure that the bucket is there, then puts a zero-byte object whose key ends in `/`.
-    fn make_directory(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>>;
+    fn make_directory(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>>;
 
     /// Deletes an object; an absent one is fine.
-    fn delete(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>>;
+    fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>>;
 
     /// Whether an object is there.
-    fn exists(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<bool, StoreError>>;
+    fn exists(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<bool, StoreError>>;
 
     /// All keys with a prefix in listing order; a missing bucket is an empty list.
-    fn list(&self, bucket: &str, prefix: &str) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>>;
+    fn list(&self, bucket: &BucketName, prefix: &ObjectKey)
+    -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>>;
 }
 
 /// The documents of the platform (contract section 5).

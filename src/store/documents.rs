@@ -114,9 +114,12 @@ impl Records for EmbeddedRecords {
                     self.change(WEB_DATABASE, DATASETS, id, Edit::Insert(entry))
                 }
             },
-            RecordChange::Document { collection, id, document } => {
-                self.change(playbook.tenant.as_str(), collection, hex::encode(id), Edit::Replace(document.clone()))
-            }
+            RecordChange::Document { collection, id, document } => self.change(
+                playbook.tenant.as_str(),
+                collection.as_str(),
+                hex::encode(id),
+                Edit::Replace(document.clone()),
+            ),
             RecordChange::Pipeline(change) => {
                 self.change(WEB_DATABASE, PIPELINES, playbook.id.text().to_owned(), Edit::Change(change.clone()))
             }

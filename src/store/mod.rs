@@ -212,6 +212,9 @@ pub trait History: Send + Sync {
     /// One run of an id, the newest when no number is given.
     fn find(&self, space: Space, id_key: &str, number: Option<u32>) -> Result<Option<RunSummary>, JournalError>;
 
+    /// Whether an id belongs to anybody, also when its runs were removed.
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError>;
+
     /// Everything that was written about a run, in order.
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
 
@@ -233,8 +236,8 @@ pub trait History: Send + Sync {
 pub struct Filter {
     /// Id space.
     pub space: Space,
-    /// Only runs of this tenant.
-    pub tenant: Option<String>,
+    /// Only runs of these tenants.
+    pub tenants: Option<Vec<String>>,
     /// Only runs in this state: `queued`, `running`, `succeeded`, `failed` or `stopped`.
     pub state: Option<String>,
     /// Only runs with a smaller run id (the cursor of the page before).

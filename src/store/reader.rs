@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::record::Entry;
 use super::recovery::{StoredEntry, StoredRun};
-use super::{Filter, History, JournalError, Millis, marks};
+use super::{Filter, History, JournalError, Millis, marks, retention};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -91,16 +91,15 @@ impl SqliteHistory {
 
 impl History for SqliteHistory {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
+        let tenants = filter.tenants.as_ref().map(|tenants| json!(tenants).to_string());
         self.read(|db| {
             db.prepare_cached(&format!(
                 "SELECT {RUN_COLUMNS} FROM runs
-                 WHERE space = ?1 AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR run_id < ?4)
+                 WHERE space = ?1 AND (?2 IS NULL OR tenant IN (SELECT value FROM json_each(?2)))
+                 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR run_id < ?4)
                  ORDER BY run_id DESC LIMIT ?5"
             ))?
-            .query_map(
-                params![filter.space.as_str(), filter.tenant, filter.state, filter.before, filter.limit],
-                run_summary,
-            )?
+            .query_map(params![filter.space.as_str(), tenants, filter.state, filter.before, filter.limit], run_summary)?
             .collect()
         })
     }
@@ -114,6 +113,11 @@ impl History for SqliteHistory {
             .query_row(params![space.as_str(), id_key, number], run_summary)
             .optional()
         })
+    }
+
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError> {
+        let has_run = self.find(space, id_key, None)?.is_some();
+        Ok(has_run || self.read(|db| retention::known_id(db, space.as_str(), id_key))?.is_some())
     }
 
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {

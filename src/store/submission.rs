@@ -1,17 +1,37 @@
 //! What the journal keeps of a submission.
 
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::writer::wall_clock;
 use super::{Record, SentJobId, Submission};
 use crate::playbook::job::Service;
-use crate::playbook::{JobKind, Playbook, Space};
+use crate::playbook::{Job, JobKind, Playbook, Space};
 
 /// The member that is never stored.
 const TOKEN: &str = "diastema-token";
 
+/// A document without its token.
+struct Kept<'a>(&'a Map<String, Value>);
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter(|(name, _)| *name != TOKEN))
+    }
+}
+
 impl Submission {
+    /// SHA-256 of a document without its token: of the very text that the journal keeps of it.
+    pub fn digest_of_document(document: &Map<String, Value>) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        // a hasher takes everything, and every value has a text
+        drop(serde_json::to_writer(&mut hasher, &Kept(document)));
+        hasher.finalize().into()
+    }
+
     /// A submission of a checked playbook and the document it came from; the token is left out.
     pub fn new(playbook: &Playbook, document: &Map<String, Value>) -> Self {
         let mut kept = document.clone();
@@ -56,9 +76,16 @@ fn digest(space: Space, document: &Map<String, Value>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// Under this name, in the place of a service's, ids are kept whose charts are looked for.
+const CHARTS: &str = "charts";
+
 fn sent_ids(playbook: &Playbook) -> Vec<SentJobId> {
     let mut ids = Vec::new();
+    let shown = shown_jobs(playbook);
     for (job, spec) in playbook.jobs.iter().enumerate() {
+        if shown.contains(&job) && spec.kind.service().is_none() {
+            ids.push(SentJobId { job, service: CHARTS, key: spec.id.key().to_owned(), has_wire_id: false });
+        }
         let automl = matches!(&spec.kind, JobKind::Ml { args, .. } if args.automl).then_some(Service::Automl);
         for service in spec.kind.service().into_iter().chain(automl) {
             let has_wire_id = service.has_wire_ids();
@@ -66,4 +93,60 @@ fn sent_ids(playbook: &Playbook) -> Vec<SentJobId> {
         }
     }
     ids
+}
+
+/// Jobs whose charts a visualization may collect. All tenants' charts are in one bucket, by job id: an id that is not the
+/// tenant's own would show it the charts of another one, also where no service ever gets that id.
+fn shown_jobs(playbook: &Playbook) -> BTreeSet<usize> {
+    let inputs = |job: &Job| job.inputs.clone();
+    let visualizations = playbook.jobs.iter().filter(|job| matches!(job.kind, JobKind::Visualization { .. }));
+    let mut open: Vec<usize> = visualizations.flat_map(inputs).collect();
+    let mut shown = BTreeSet::new();
+    while let Some(job) = open.pop() {
+        // these two hand on what they got
+        let hands_on = matches!(playbook.jobs[job].kind, JobKind::Visualization { .. } | JobKind::DataSink);
+        if shown.insert(job) && hands_on {
+            open.extend(inputs(&playbook.jobs[job]));
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::graph::build::build;
+    use crate::playbook::check::CheckSettings;
+
+    #[test]
+    fn ids_whose_charts_are_looked_for_are_bound_although_no_service_gets_them() {
+        let document = json!({
+            "analysis-id": "a", "database-id": "metis",
+            "jobs": [
+                {"step": 1, "id": "shown", "title": "dataset", "label": "d", "from": 0, "next": [2, 5]},
+                {"step": 2, "id": "sink", "title": "data-sink", "from": 1, "next": [3]},
+                {"step": 3, "id": "chart", "title": "visualization", "label": "c", "from": 2, "next": [0]},
+                {"step": 4, "id": "unseen", "title": "dataset", "label": "d", "from": 0, "next": [6]},
+                {"step": 5, "id": "cleaned", "title": "cleaning", "from": 1, "next": [0]},
+                {"step": 6, "id": "cleaned-too", "title": "cleaning", "from": 4, "next": [0]},
+            ],
+        });
+        let plan = build(document.as_object().unwrap(), &CheckSettings::default());
+        let playbook = plan.unwrap_or_else(|refusal| panic!("{:?}", refusal.problems)).playbook;
+        let bound: Vec<(&str, String)> = sent_ids(&playbook).into_iter().map(|id| (id.service, id.key)).collect();
+        let expected =
+            [("charts", "shown"), ("data-sink", "sink"), ("cleaning", "cleaned"), ("cleaning", "cleaned-too")];
+        assert_eq!(bound, expected.map(|(service, key)| (service, key.to_owned())));
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_text_without_the_token() {
+        let document = json!({"a": [1, 2.5, "é\n"], "diastema-token": "t", "b": {"diastema-token": "inner"}});
+        let mut kept = document.clone();
+        kept.as_object_mut().unwrap().shift_remove(TOKEN);
+        let digest = Submission::digest_of_document(document.as_object().unwrap());
+        assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(kept.to_string())));
+    }
 }

@@ -13,7 +13,7 @@ impl History for MemoryJournal {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
         let state = self.state();
         let wanted = |run: &RunSummary| {
-            filter.tenant.as_ref().is_none_or(|tenant| run.tenant == *tenant)
+            filter.tenants.as_ref().is_none_or(|tenants| tenants.contains(&run.tenant))
                 && filter.state.as_ref().is_none_or(|state| run.state == *state)
                 && filter.before.is_none_or(|before| run.run_id < before)
         };
@@ -29,6 +29,10 @@ impl History for MemoryJournal {
             *of == space && run.id.to_lowercase() == id_key && number.is_none_or(|number| run.number == number)
         });
         Ok(found.map(|(_, run)| run))
+    }
+
+    fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError> {
+        self.find(space, id_key, None).map(|run| run.is_some())
     }
 
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {

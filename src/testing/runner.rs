@@ -17,7 +17,7 @@ use crate::playbook::Playbook;
 use crate::playbook::job::Service;
 use crate::ports::{
     CancelledAttempt, Delivery, DeliveryResult, JobCall, JobFailure, JobRunner, JobSuccess, Milestone, Notice,
-    NoticeKind, RecordChange, RunSpec, StartIntent, SuccessDetails,
+    NoticeKind, PipelineChange, RecordChange, RunSpec, StartIntent, SuccessDetails,
 };
 
 /// A [`JobRunner`] whose jobs succeed at once unless their script says otherwise. Clones are the same runner.
@@ -348,7 +348,7 @@ impl JobRunner for ScriptedRunner {
         if !self.inner.tells.get() {
             return Vec::new();
         }
-        let record = RecordChange::DeleteObject { key: text.clone() };
+        let record = RecordChange::Pipeline(PipelineChange::Visualization { label: text.clone(), paths: Vec::new() });
         vec![Delivery::Record(record), Delivery::Notice(Notice { kind: NoticeKind::Update, text })]
     }
 

@@ -6,7 +6,7 @@ use crate::graph::build::build;
 use crate::graph::{JobGraph, Plan};
 use crate::playbook::check::{CheckSettings, Limits};
 use crate::playbook::job::RawJob;
-use crate::playbook::{AnalysisId, Job, JobId, JobKind, Options, Playbook, Space, Step, TenantId, When};
+use crate::playbook::{AnalysisId, DatasetLabel, Job, JobId, JobKind, Options, Playbook, Space, Step, TenantId, When};
 use crate::store::Submission;
 
 /// A playbook in the making.
@@ -220,7 +220,7 @@ pub fn bare_plan(id: &str, jobs: usize, edges: &[(usize, usize)]) -> Plan {
     let job = |at: usize| {
         let inputs: Vec<usize> = graph.incoming(at).map(|(_, from)| from).collect();
         let kind = match inputs.len() {
-            0 => JobKind::Dataset { label: "set".to_owned() },
+            0 => JobKind::Dataset { label: DatasetLabel::parse("set").expect("a legal label") },
             _ => JobKind::Cleaning { max_shrink: None },
         };
         let name = (at + 1).to_string();

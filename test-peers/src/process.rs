@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Runs a command and kills it when standard input closes, which happens when the parent is gone for whatever reason. A `t`
-/// on standard input asks it to end (SIGTERM), an `i` interrupts it (SIGINT).
+/// on standard input asks it to end (SIGTERM), an `i` interrupts it (SIGINT), an `h` hangs it up (SIGHUP).
 const WATCHDOG: &str = r"
 import subprocess, sys, threading, os, shutil, signal
 folder, command = sys.argv[1], sys.argv[2:]
 child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 def watch():
-    while (letter := sys.stdin.buffer.read(1)) in (b't', b'i'):
-        child.send_signal(signal.SIGTERM if letter == b't' else signal.SIGINT)
+    signals = {b't': signal.SIGTERM, b'i': signal.SIGINT, b'h': signal.SIGHUP}
+    while (letter := sys.stdin.buffer.read(1)) in signals:
+        child.send_signal(signals[letter])
     child.kill()
 threading.Thread(target=watch, daemon=True).start()
 code = child.wait()
@@ -69,6 +70,11 @@ impl Process {
     /// Interrupts it (SIGINT).
     pub fn interrupt(&mut self) {
         self.send(b"i");
+    }
+
+    /// Tells it to read its files again (SIGHUP).
+    pub fn hang_up(&mut self) {
+        self.send(b"h");
     }
 
     fn send(&mut self, letter: &[u8]) {

@@ -8,6 +8,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("chaos", &[]),
     ("disk", &[]),
     ("playbook", &[]),
+    ("access", &["playbook"]),
+    ("audit", &[]),
     ("graph", &["playbook"]),
     ("metrics", &["playbook"]),
     ("ports", &["playbook", "graph"]),
@@ -15,9 +17,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("jobs", &["playbook", "graph", "ports", "metrics"]),
     ("engine", &["playbook", "graph", "ports", "store", "metrics"]),
     ("adapters", &["playbook", "ports", "config", "disk"]),
-    ("config", &["playbook", "adapters", "engine", "jobs", "store"]),
-    ("http", &["playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
-    ("cli", &["playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config", "metrics"]),
+    ("config", &["playbook", "adapters", "audit", "engine", "jobs", "store"]),
+    ("http", &["access", "audit", "playbook", "graph", "ports", "store", "engine", "jobs", "metrics"]),
+    (
+        "cli",
+        &[
+            "access", "audit", "playbook", "graph", "ports", "store", "engine", "jobs", "adapters", "http", "config",
+            "metrics",
+        ],
+    ),
     ("testing", &["playbook", "graph", "ports", "store", "engine"]),
 ];
 
@@ -32,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("s3", &["src/adapters/"]),
     ("petgraph", &["src/graph/"]),
     ("prometheus_client", &["src/metrics.rs"]),
+    ("rustls", &["src/adapters/tls.rs"]),
     ("awc", &["src/adapters/", "src/cli/"]),
     ("actix_web", &["src/http/", "src/cli/", "src/adapters/"]),
 ];
@@ -183,6 +192,20 @@ fn only_the_engine_and_the_harness_know_actors() {
         for (line_number, line) in code(&text) {
             if ["actix::prelude", "Addr<", "impl Actor", "Recipient<"].iter().any(|word| line.contains(word)) {
                 wrong.push(format!("{path}:{line_number}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn routes_are_registered_in_one_place_which_says_what_each_wants() {
+    let mut wrong = Vec::new();
+    for (path, text) in files(&["src/http", "src/cli"]).into_iter().filter(|(path, _)| path != "src/http/routes.rs") {
+        for (line_number, line) in code(&text) {
+            let ways = ["web::resource(", "web::scope(", "web::method(", ".service(", ".route(", "default_service("];
+            if ways.iter().any(|way| line.contains(way)) {
+                wrong.push(format!("{path}:{line_number}: a route that nobody has to say anything about"));
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use orchestrator::access::keyring::digest;
+use orchestrator::access::{Role, Scope, tokens};
 use orchestrator::config::SETTINGS;
 
 /// The rows of the README's table of settings: name, default, meaning.
@@ -31,6 +33,22 @@ fn the_table_of_settings_is_the_programs_own() {
         assert_eq!(row, setting);
     }
     assert_eq!(rows().len(), expected.len(), "settings that one of the two does not have");
+}
+
+#[test]
+fn the_token_file_that_is_shown_can_be_used() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(file).unwrap();
+    let mut example = text.split("```json\n").map(|rest| rest.split("```").next().unwrap_or_default());
+    let mut example = example.find(|block| block.starts_with("{\"tokens\"")).expect("there is an example").to_owned();
+    for token in ["first", "second"] {
+        example = example.replacen("<64 hexadecimal digits>", &hex::encode(digest(token)), 1);
+    }
+    let keyring = tokens::parse(&example).unwrap();
+    let web = keyring.holder("first").unwrap();
+    assert!(web.may(Role::Submit) && web.may(Role::Read) && !web.may(Role::Operate) && web.scope.reaches("metis"));
+    let operations = keyring.holder("second").unwrap();
+    assert!(operations.may(Role::Operate) && operations.scope == Scope::All);
 }
 
 #[test]

@@ -51,7 +51,7 @@ async fn settle_many(journal: &SqliteJournal, names: std::ops::Range<usize>) {
 }
 
 fn listed(history: &SqliteHistory) -> Vec<i64> {
-    let filter = Filter { space: Space::Analysis, tenant: None, state: None, before: None, limit: 100_000 };
+    let filter = Filter { space: Space::Analysis, tenants: None, state: None, before: None, limit: 100_000 };
     history.list(&filter).unwrap().into_iter().map(|run| run.run_id).collect()
 }
 
@@ -102,7 +102,12 @@ async fn space_comes_back_when_less_is_to_be_kept() {
     let before = std::fs::metadata(place.file()).unwrap().len();
     let journal = SqliteJournal::open_keeping(&place.file(), keep(10)).unwrap();
     until("the file has shrunk", || journal.disk_bytes() < before / 6).await;
-    assert_eq!(listed(&SqliteHistory::open(&place.file())).len(), 10);
+    let history = SqliteHistory::open(&place.file());
+    assert_eq!(listed(&history).len(), 10);
+    // what is gone is still somebody's
+    let bound = |id: &str| history.is_bound(Space::Analysis, id).unwrap();
+    assert_eq!((bound("run-0"), bound("run-1999"), bound("run-2000")), (true, true, false));
+    assert!(!history.is_bound(Space::Ingestion, "run-0").unwrap());
 }
 
 #[actix::test]

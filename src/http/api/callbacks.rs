@@ -30,7 +30,7 @@ pub(super) async fn take(
         return Err(unknown());
     }
     let body = read_object_of(&request, payload, &door, LARGEST_BODY).await?;
-    let verdict = read(&body).map_err(ApiError::bad_request)?;
+    let verdict = read(&body.document).map_err(ApiError::bad_request)?;
     let write = |of: callbacks::AwaitedAttempt, verdict| {
         let record = Record::CallbackReceived { job: of.job, attempt: of.attempt, verdict };
         door.journal.append(of.run_id, record)

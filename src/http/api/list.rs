@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::lookup::read_query;
 use crate::http::spaces::id_member;
-use crate::http::{ApiError, Door};
+use crate::http::{ApiError, Caller, Door};
 use crate::playbook::text::quoted;
 use crate::playbook::{Problem, Space};
 use crate::store::{Filter, RunSummary};
@@ -27,13 +27,13 @@ pub(super) struct Query {
     limit: Option<u32>,
 }
 
-/// Lists runs.
+/// Lists the runs that the caller reaches.
 pub(super) async fn list(
     request: HttpRequest,
+    caller: Caller,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
     let query: Query = read_query(&request)?;
     if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
         let reason = format!("there is no state {}", quoted(state));
@@ -43,7 +43,7 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let filter = Filter {
         space: **space,
-        tenant: query.tenant.map(|tenant| tenant.to_lowercase()),
+        tenants: wanted_tenants(&caller, query.tenant),
         state: query.state,
         before: query.cursor.map(|cursor| read_cursor(&cursor)).transpose()?,
         limit,
@@ -54,6 +54,14 @@ pub(super) async fn list(
     let next = runs.last().filter(|_| full).map(|last| last.run_id.to_string());
     let items: Vec<Value> = runs.iter().map(|run| summary(**space, run)).collect();
     Ok(HttpResponse::Ok().json(json!({"items": items, "next-cursor": next})))
+}
+
+/// Whose runs are listed: a tenant that the caller does not reach has none.
+fn wanted_tenants(caller: &Caller, asked: Option<String>) -> Option<Vec<String>> {
+    match asked.map(|tenant| tenant.to_lowercase()) {
+        Some(tenant) => Some(Some(tenant).filter(|tenant| caller.reaches(tenant)).into_iter().collect()),
+        None => caller.tenants(),
+    }
 }
 
 fn read_cursor(cursor: &str) -> Result<i64, ApiError> {

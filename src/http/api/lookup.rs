@@ -4,12 +4,16 @@ use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::{ApiError, Door};
+use crate::http::{ApiError, Caller, Door};
+use crate::playbook::text::one_line;
 use crate::playbook::{Problem, Space};
 use crate::store::RunSummary;
 
 /// What may have become of a run that is not there. The same words for all: nobody learns whose an id is.
 const FORGOTTEN: &str = "finished runs are removed after RETENTION_DAYS, or when there are more than RETENTION_RUNS";
+
+/// Longest reason in characters.
+const LONGEST_REASON: usize = 160;
 
 /// The query of a request that means one run.
 #[derive(Debug, Deserialize)]
@@ -27,29 +31,40 @@ pub(super) struct StrictRunQuery {
 /// Reads a query.
 pub(super) fn read_query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
     let query = web::Query::<T>::from_query(request.query_string());
-    query
-        .map(web::Query::into_inner)
-        .map_err(|error| ApiError::bad_request(Problem::new("bad-query", "", error.to_string())))
+    query.map(web::Query::into_inner).map_err(|error| bad_query(&error.to_string()))
 }
 
-/// Finds the run. Blocks: use it off the workers.
-pub(super) fn find_here(door: &Door, space: Space, id: &str, number: Option<u32>) -> Result<RunSummary, ApiError> {
-    let run = door.history.find(space, &id.to_lowercase(), number).map_err(|error| ApiError::unreadable(&error))?;
-    run.ok_or_else(|| ApiError::not_found(space.as_str()).hint(FORGOTTEN))
+/// A query that cannot be understood; what it says is repeated to some length only.
+pub(super) fn bad_query(why: &str) -> ApiError {
+    let why: String = one_line(why).chars().take(LONGEST_REASON).collect();
+    ApiError::bad_request(Problem::new("bad-query", "", why))
 }
 
-/// Fails for a run that was removed after it was found: what has been read about it since may be a part of it only.
-pub(super) fn must_be_there(door: &Door, space: Space, run: &RunSummary) -> Result<(), ApiError> {
-    find_here(door, space, &run.id, Some(run.number)).map(|_| ())
-}
-
-/// Finds the run.
-pub(super) async fn find(
-    door: &web::Data<Door>,
+/// Finds the run; one that the caller does not reach is not there. Blocks: use it off the workers.
+pub(super) fn find_here(
+    door: &Door,
+    caller: &Caller,
     space: Space,
     id: &str,
     number: Option<u32>,
 ) -> Result<RunSummary, ApiError> {
-    let (shared, id) = (door.clone(), id.to_owned());
-    web::block(move || find_here(&shared, space, &id, number)).await.map_err(|_| ApiError::draining())?
+    let run = door.history.find(space, &id.to_lowercase(), number).map_err(|error| ApiError::unreadable(&error))?;
+    run.filter(|run| caller.reaches(&run.tenant)).ok_or_else(|| ApiError::not_found(space.as_str()).hint(FORGOTTEN))
+}
+
+/// Fails for a run that was removed after it was found: what has been read about it since may be a part of it only.
+pub(super) fn must_be_there(door: &Door, caller: &Caller, space: Space, run: &RunSummary) -> Result<(), ApiError> {
+    find_here(door, caller, space, &run.id, Some(run.number)).map(|_| ())
+}
+
+/// Finds the run; one that the caller does not reach is not there.
+pub(super) async fn find(
+    door: &web::Data<Door>,
+    caller: &Caller,
+    space: Space,
+    id: &str,
+    number: Option<u32>,
+) -> Result<RunSummary, ApiError> {
+    let (shared, caller, id) = (door.clone(), caller.clone(), id.to_owned());
+    web::block(move || find_here(&shared, &caller, space, &id, number)).await.map_err(|_| ApiError::draining())?
 }

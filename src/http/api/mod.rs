@@ -10,48 +10,24 @@ mod run;
 mod submit;
 mod verbs;
 
-use actix_web::web;
+use actix_web::http::Method;
 
 pub use playbooks::PlaybookCache;
 
-use super::spaces::{SPACES, collection};
-use super::takes_only;
+use super::routes::{Row, Wants};
+use crate::access::Role;
 
 /// Every route of the API. Analyses and ingestions have the same shape in separate id spaces.
-pub(super) fn configure(config: &mut web::ServiceConfig) {
-    for space in SPACES {
-        let collection = format!("/{}", collection(space));
-        config
-            .service(
-                web::resource(&collection)
-                    .app_data(web::Data::new(space))
-                    .route(web::get().to(list::list))
-                    .route(web::post().to(submit::submit))
-                    .default_service(takes_only("GET, POST")),
-            )
-            .service(
-                web::resource(format!("{collection}/{{id}}"))
-                    .app_data(web::Data::new(space))
-                    .route(web::get().to(run::run))
-                    .default_service(takes_only("GET")),
-            );
-        let verbs = [
-            ("cancel", web::post().to(verbs::cancel)),
-            ("pause", web::post().to(verbs::pause)),
-            ("resume", web::post().to(verbs::resume)),
-            ("rerun", web::post().to(rerun::rerun)),
-        ];
-        for (verb, route) in verbs {
-            config.service(
-                web::resource(format!("{collection}/{{id}}/{verb}"))
-                    .app_data(web::Data::new(space))
-                    .route(route)
-                    .default_service(takes_only("POST")),
-            );
-        }
-    }
-    config.service(
-        web::resource("/callbacks/{secret}").route(web::post().to(callbacks::take)).default_service(takes_only("POST")),
-    );
-    config.default_service(web::to(super::error::no_such_route));
+pub(super) fn rows() -> Vec<Row> {
+    use Wants::{SecretInPath, Token};
+    vec![
+        Row::new(Method::GET, "/api/v1/{runs}", Token(Role::Read), |route| route.to(list::list)),
+        Row::new(Method::POST, "/api/v1/{runs}", Token(Role::Submit), |route| route.to(submit::submit)),
+        Row::new(Method::GET, "/api/v1/{runs}/{id}", Token(Role::Read), |route| route.to(run::run)),
+        Row::new(Method::POST, "/api/v1/{runs}/{id}/cancel", Token(Role::Operate), |route| route.to(verbs::cancel)),
+        Row::new(Method::POST, "/api/v1/{runs}/{id}/pause", Token(Role::Operate), |route| route.to(verbs::pause)),
+        Row::new(Method::POST, "/api/v1/{runs}/{id}/resume", Token(Role::Operate), |route| route.to(verbs::resume)),
+        Row::new(Method::POST, "/api/v1/{runs}/{id}/rerun", Token(Role::Operate), |route| route.to(rerun::rerun)),
+        Row::new(Method::POST, "/api/v1/callbacks/{secret}", SecretInPath, |route| route.to(callbacks::take)),
+    ]
 }

@@ -7,14 +7,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::lookup::{find, must_be_there};
+use super::lookup::{bad_query, find, must_be_there};
 use super::verbs::run_url;
 use crate::engine::messages::SubmitError;
 use crate::graph::Plan;
 use crate::graph::rerun::{RerunFrom, reusable};
 use crate::http::spaces::id_member;
 use crate::http::submission::idempotency_key;
-use crate::http::{ApiError, Door};
+use crate::http::trail::Trail;
+use crate::http::{ApiError, Caller, Door};
 use crate::playbook::text::{did_you_mean, quoted};
 use crate::playbook::{Problem, Space};
 use crate::store::record::ReusedJob;
@@ -55,21 +56,23 @@ impl Query {
 /// Runs a finished run again. Under an `Idempotency-Key` that has asked for the same before, it is the run of then.
 pub(super) async fn rerun(
     request: HttpRequest,
+    caller: Caller,
+    trail: Trail,
     id: web::Path<String>,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
+    trail.id(&id);
     let key = idempotency_key(&request)?;
-    let bad_query = |reason: String| ApiError::bad_request(Problem::new("bad-query", "", reason));
     let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| bad_query(error.to_string()).hint("give run=N, from=failed, from=all or from-step=STEP"))?
+        .map_err(|error| bad_query(&error.to_string()).hint("give run=N, from=failed, from=all or from-step=STEP"))?
         .into_inner();
     if query.from.is_some() && query.from_step.is_some() {
-        return Err(bad_query("`from` and `from-step` exclude each other".to_owned()));
+        return Err(bad_query("`from` and `from-step` exclude each other"));
     }
     let space = **space;
-    let run = find(&door, space, &id, query.run).await?;
+    let run = find(&door, &caller, space, &id, query.run).await?;
+    trail.run(&run);
     // under a key it may be the very run that was asked for before: the journal decides
     if run.finished_at.is_none() && key.is_none() {
         return Err(still_running(run.number));
@@ -77,10 +80,10 @@ pub(super) async fn rerun(
     if door.draining.has_begun() {
         return Err(ApiError::draining());
     }
-    let (shared, of) = (door.clone(), run.clone());
+    let (shared, by, of) = (door.clone(), caller.clone(), run.clone());
     let prepare = move || {
         let prepared = prepare(&shared, space, &of, &query);
-        must_be_there(&shared, space, &of)?;
+        must_be_there(&shared, &by, space, &of)?;
         prepared
     };
     let (plan, submission, repeats) = web::block(prepare).await.map_err(|_| ApiError::draining())??;
@@ -89,9 +92,10 @@ pub(super) async fn rerun(
         SubmitError::IdInUse => still_running(run.number),
         other => ApiError::from(other),
     })?;
+    trail.number(accepted.number);
     let repeats = match accepted.is_new {
         true => repeats,
-        false => said_before(&door, space, &run.id, accepted.number).await?,
+        false => said_before(&door, &caller, space, &run.id, accepted.number).await?,
     };
     let status_url = run_url(space, &run.id, accepted.number);
     Ok(HttpResponse::Accepted().insert_header((header::LOCATION, status_url.clone())).json(json!({
@@ -125,8 +129,14 @@ impl Repeats {
 }
 
 /// What a run takes over that was accepted before under the same key.
-async fn said_before(door: &web::Data<Door>, space: Space, id: &str, number: u32) -> Result<Repeats, ApiError> {
-    let run = find(door, space, id, Some(number)).await?;
+async fn said_before(
+    door: &web::Data<Door>,
+    caller: &Caller,
+    space: Space,
+    id: &str,
+    number: u32,
+) -> Result<Repeats, ApiError> {
+    let run = find(door, caller, space, id, Some(number)).await?;
     let shared = door.clone();
     let read = move || {
         let plan = shared.playbooks.get(shared.history.as_ref(), space, run.run_id)?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::list::summary;
 use super::lookup::{RunQuery, find_here, must_be_there, read_query};
 use crate::graph::Plan;
-use crate::http::{ApiError, Door};
+use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
 use crate::store::fold::RunWarning;
 use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
@@ -16,21 +16,22 @@ use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
 /// Shows a run, the newest of the id unless `?run=` names another.
 pub(super) async fn run(
     request: HttpRequest,
+    caller: Caller,
     id: web::Path<String>,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
     let RunQuery { run: number } = read_query(&request)?;
     let space = **space;
-    let view = web::block(move || view(&door, space, &id, number)).await.map_err(|_| ApiError::draining())??;
+    let view =
+        web::block(move || view(&door, &caller, space, &id, number)).await.map_err(|_| ApiError::draining())??;
     Ok(HttpResponse::Ok().json(view))
 }
 
-fn view(door: &Door, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
-    let run = find_here(door, space, id, number)?;
+fn view(door: &Door, caller: &Caller, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
+    let run = find_here(door, caller, space, id, number)?;
     let what_is_known = read(door, space, &run);
-    must_be_there(door, space, &run)?;
+    must_be_there(door, caller, space, &run)?;
     let (plan, progress) = what_is_known?;
     Ok(render(space, &run, &plan, &progress))
 }

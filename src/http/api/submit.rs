@@ -3,24 +3,25 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::http::body::read_object;
-use crate::http::{ApiError, Door, IngestionTester, platform, submission};
+use crate::http::submission::Sender;
+use crate::http::trail::Trail;
+use crate::http::{ApiError, Caller, Door, IngestionTester, platform};
 use crate::playbook::Space;
-use crate::playbook::ingestion::is_test_call;
 
 /// Accepts a document; the token is the request's.
 pub(super) async fn submit(
     request: HttpRequest,
+    caller: Caller,
+    trail: Trail,
     payload: web::Payload,
     door: web::Data<Door>,
     space: web::Data<Space>,
     tester: web::Data<IngestionTester>,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(&request)?;
-    let document = read_object(&request, payload, &door).await?;
-    if **space == Space::Ingestion
-        && is_test_call(&document).map_err(|problem| ApiError::unprocessable(vec![problem]))?
-    {
-        return Ok(platform::test_call(&door, &tester, &document).await);
+    let received = read_object(&request, payload, &door).await?;
+    let sender = Sender { caller, trail };
+    match **space {
+        Space::Analysis => platform::take_analysis(&request, &door, &sender, received).await,
+        Space::Ingestion => platform::take_ingestion(&request, &door, &tester, &sender, received).await,
     }
-    submission::submit(&door, **space, submission::idempotency_key(&request)?, document).await
 }

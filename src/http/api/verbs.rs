@@ -7,61 +7,71 @@ use serde_json::json;
 use super::lookup::{StrictRunQuery, find, read_query};
 use crate::engine::messages::{SteerError, SubmitError, Verb};
 use crate::http::spaces::{id_member, status_url};
-use crate::http::{ApiError, Door};
+use crate::http::trail::Trail;
+use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
 use crate::store::RunSummary;
 
 /// No job starts until the run is resumed; pausing twice is pausing once.
 pub(super) async fn pause(
     request: HttpRequest,
+    caller: Caller,
+    trail: Trail,
     id: web::Path<String>,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    steer(&request, &id, &door, **space, Verb::Pause).await
+    steer(&request, &caller, &trail, &id, &door, **space, Verb::Pause).await
 }
 
 /// A paused run goes on.
 pub(super) async fn resume(
     request: HttpRequest,
+    caller: Caller,
+    trail: Trail,
     id: web::Path<String>,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    steer(&request, &id, &door, **space, Verb::Resume).await
+    steer(&request, &caller, &trail, &id, &door, **space, Verb::Resume).await
 }
 
 /// The run ends; services that can be told are told.
 pub(super) async fn cancel(
     request: HttpRequest,
+    caller: Caller,
+    trail: Trail,
     id: web::Path<String>,
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    steer(&request, &id, &door, **space, Verb::Cancel).await
+    steer(&request, &caller, &trail, &id, &door, **space, Verb::Cancel).await
 }
 
 async fn steer(
     request: &HttpRequest,
+    caller: &Caller,
+    trail: &Trail,
     id: &str,
     door: &web::Data<Door>,
     space: Space,
     verb: Verb,
 ) -> Result<HttpResponse, ApiError> {
-    door.key.judge_header(request)?;
+    trail.id(id);
     let StrictRunQuery { run: number } = read_query(request)?;
-    let run = find(door, space, id, number).await?;
+    let run = find(door, caller, space, id, number).await?;
+    trail.run(&run);
     if run.finished_at.is_none() {
         match door.engine.steer(run.run_id, verb).await {
             Ok(()) => {}
-            Err(SteerError::Over) => judge_end(&find(door, space, id, Some(run.number)).await?, verb)?,
+            Err(SteerError::Over) => judge_end(&find(door, caller, space, id, Some(run.number)).await?, verb)?,
             Err(SteerError::NotDurable(error)) => return Err(SubmitError::NotDurable(error).into()),
             Err(SteerError::Stopped) => return Err(ApiError::draining()),
         }
     } else {
         judge_end(&run, verb)?;
     }
-    let asked = find(door, space, id, Some(run.number)).await?;
+    let asked = find(door, caller, space, id, Some(run.number)).await?;
     Ok(answer(space, &asked))
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the server is another process, on the real clock")]
 
 mod api;
+mod audit;
 mod callbacks;
 mod exhaustion;
 mod idempotency;
@@ -10,6 +11,9 @@ mod ingestion;
 mod json;
 mod limits;
 mod metrics;
+mod roles;
+mod tenants;
+mod tls;
 mod token;
 mod transport;
 mod verdicts;

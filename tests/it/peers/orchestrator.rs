@@ -107,6 +107,11 @@ impl Orchestrator {
         self.process.interrupt();
     }
 
+    /// Tells it to read its files again (SIGHUP).
+    pub(crate) fn hang_up(&mut self) {
+        self.process.hang_up();
+    }
+
     /// Waits for the end of the process; answers its exit code.
     #[track_caller]
     pub(crate) fn end(&mut self, limit: Duration) -> i32 {
@@ -173,6 +178,13 @@ impl Orchestrator {
         self.data.path().join("data/state.db")
     }
 
+    /// The audit trail so far.
+    #[track_caller]
+    pub(crate) fn trail(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.data.path().join("data/audit.log")).expect("there is an audit trail");
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    }
+
     /// Port of the embedded S3 endpoint.
     pub(crate) fn embedded_objects(&self) -> u16 {
         let address = after(&self.said(), "(S3 at http://").expect("the objects are embedded");
@@ -218,7 +230,9 @@ impl Orchestrator {
 
 /// Where it listens, as its log says.
 fn address(said: &str) -> Option<String> {
-    after(said, "listening on http://").or_else(|| after(said, "orchestrator at http://"))
+    ["listening on http://", "listening on https://", "orchestrator at http://"]
+        .iter()
+        .find_map(|mark| after(said, mark))
 }
 
 /// The word after a mark in the log.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use orchestrator::playbook::ObjectKey;
 use orchestrator::playbook::job::Service;
 use orchestrator::ports::{Delivery, DeliveryResult, JobCall, JobRunner, RecordChange, RunSpec};
 use serde_json::json;
@@ -28,7 +29,9 @@ fn runs() -> [Rc<RunSpec>; 2] {
 }
 
 async fn outbox_deletes(life: &Life, run: &Rc<RunSpec>) {
-    let delete = Delivery::Record(RecordChange::DeleteObject { key: KEY.to_owned() });
+    let playbook = &run.playbook;
+    let key = ObjectKey::output(&playbook.id, "clustered", &playbook.jobs[1].step).evidence();
+    let delete = Delivery::Record(RecordChange::DeleteObject { key });
     assert_eq!(life.jobs.deliver(Rc::clone(run), 1, delete).await, DeliveryResult::Delivered);
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use orchestrator::adapters::address::Address;
 use orchestrator::adapters::objects::{ObjectStoreSettings, S3Objects};
 use orchestrator::adapters::secret::Secret;
+use orchestrator::playbook::{AnalysisId, BucketName, ObjectKey, Step, TenantId};
 use orchestrator::ports::{ObjectStore, StoreError};
 
 use super::silence::server;
@@ -21,6 +22,13 @@ fn store(address: SocketAddr) -> S3Objects {
     S3Objects::new(settings).expect("a client")
 }
 
+/// Some bucket, and a directory in it.
+fn place() -> (BucketName, ObjectKey) {
+    let names = (TenantId::parse("metis"), AnalysisId::parse("a"), Step::parse("1"));
+    let (Ok(tenant), Ok(analysis), Ok(step)) = names else { panic!("these are names") };
+    (BucketName::of(&tenant), ObjectKey::output(&analysis, "clustered", &step))
+}
+
 /// Row: S3 answers 503 SlowDown, and 403.
 #[actix::test]
 async fn s3_503_may_pass_and_s3_403_will_be_said_again() {
@@ -32,11 +40,11 @@ async fn s3_503_may_pass_and_s3_403_will_be_said_again() {
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             connection.write_all(format!("{head}{body}").as_bytes())
         });
-        let store = store(address);
+        let (store, (bucket, key)) = (store(address), place());
         let answers = [
-            store.make_directory("metis", "a/").await.err(),
-            store.delete("metis", "a/_SUCCESS").await.err(),
-            store.list("metis", "a/").await.err(),
+            store.make_directory(&bucket, &key).await.err(),
+            store.delete(&bucket, &key.evidence()).await.err(),
+            store.list(&bucket, &key).await.err(),
         ];
         for error in answers {
             let passes = match &error {
@@ -59,7 +67,8 @@ async fn s3_answers_that_end_too_early_may_pass() {
         connection.write_all(head.as_bytes())?;
         connection.shutdown(std::net::Shutdown::Both)
     });
-    let listed = store(address).list("metis", "a/").await;
+    let (bucket, key) = place();
+    let listed = store(address).list(&bucket, &key).await;
     assert!(matches!(listed, Err(StoreError::Unavailable { .. })), "{listed:?}");
 }
 
@@ -68,7 +77,8 @@ async fn s3_answers_that_end_too_early_may_pass() {
 async fn s3_that_does_not_answer_in_time_may_pass() {
     let address = server(|connection| connection.read(&mut [0]).map(|_| ()));
     let since = std::time::Instant::now();
-    let found = store(address).exists("metis", "a/_SUCCESS").await;
+    let (bucket, key) = place();
+    let found = store(address).exists(&bucket, &key.evidence()).await;
     assert!(matches!(found, Err(StoreError::Unavailable { .. })), "{found:?}");
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
 }

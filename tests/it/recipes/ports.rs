@@ -9,8 +9,8 @@ use actix::clock::Instant;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 use orchestrator::jobs::JobPorts;
-use orchestrator::playbook::TenantId;
 use orchestrator::playbook::job::Service;
+use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
     Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, PipelineChange, RecordChange, Records,
     RunSpec, SparkConnection, SparkJob, SparkSubmitter, StoreError,
@@ -307,23 +307,27 @@ impl SparkConnection for World {
 }
 
 impl ObjectStore for World {
-    fn make_directory(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+    fn make_directory(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
         ready(self.object(format!("bucket {bucket}, PUT {key}"))).boxed_local()
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<(), StoreError>> {
+    fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<(), StoreError>> {
         let done = self.object(format!("bucket {bucket}, DELETE {key}"));
         self.inner.borrow_mut().evidence.remove(&format!("{bucket}/{key}"));
         ready(done).boxed_local()
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
+    fn exists(&self, bucket: &BucketName, key: &ObjectKey) -> LocalBoxFuture<'static, Result<bool, StoreError>> {
         let done = self.object(format!("bucket {bucket}, HEAD {key}"));
         let there = self.inner.borrow().evidence.contains(&format!("{bucket}/{key}"));
         ready(done.map(|()| there)).boxed_local()
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
+    fn list(
+        &self,
+        bucket: &BucketName,
+        prefix: &ObjectKey,
+    ) -> LocalBoxFuture<'static, Result<Vec<String>, StoreError>> {
         let done = self.object(format!("bucket {bucket}, LIST {prefix}"));
         let keys = self.inner.borrow().script.charts.iter().map(|name| format!("{prefix}{name}")).collect();
         ready(done.map(|()| keys)).boxed_local()

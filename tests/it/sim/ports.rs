@@ -6,8 +6,8 @@ use std::rc::Rc;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use orchestrator::jobs::JobPorts;
-use orchestrator::playbook::TenantId;
 use orchestrator::playbook::job::Service;
+use orchestrator::playbook::{BucketName, ObjectKey, TenantId};
 use orchestrator::ports::{
     Announcements, Answer, Applied, CallError, JobServices, Notice, ObjectStore, RecordChange, Records, RunSpec,
     SparkConnection, SparkJob, SparkSubmitter, StoreError,
@@ -314,27 +314,27 @@ impl SparkConnection for ToSpark {
 }
 
 impl ObjectStore for Ports {
-    fn make_directory(&self, bucket: &str, key: &str) -> Stored<()> {
-        let (what, bucket, key) = (format!("PUT {bucket}/{key}"), bucket.to_owned(), key.to_owned());
-        let put = move |outside: &mut Outside| outside.objects.put(&bucket, &key);
+    fn make_directory(&self, bucket: &BucketName, key: &ObjectKey) -> Stored<()> {
+        let (what, bucket, key) = (format!("PUT {bucket}/{key}"), bucket.clone(), key.clone());
+        let put = move |outside: &mut Outside| outside.objects.put(bucket.as_str(), key.as_str());
         self.clone().store(Effect::Objects, Party::Objects, what, put).boxed_local()
     }
 
-    fn delete(&self, bucket: &str, key: &str) -> Stored<()> {
-        let (what, bucket, key) = (format!("DELETE {bucket}/{key}"), bucket.to_owned(), key.to_owned());
-        let delete = move |outside: &mut Outside| outside.objects.delete(&bucket, &key);
+    fn delete(&self, bucket: &BucketName, key: &ObjectKey) -> Stored<()> {
+        let (what, bucket, key) = (format!("DELETE {bucket}/{key}"), bucket.clone(), key.clone());
+        let delete = move |outside: &mut Outside| outside.objects.delete(bucket.as_str(), key.as_str());
         self.clone().store(Effect::Objects, Party::Objects, what, delete).boxed_local()
     }
 
-    fn exists(&self, bucket: &str, key: &str) -> Stored<bool> {
-        let (what, bucket, key) = (format!("HEAD {bucket}/{key}"), bucket.to_owned(), key.to_owned());
-        let has = move |outside: &mut Outside| outside.objects.has(&bucket, &key);
+    fn exists(&self, bucket: &BucketName, key: &ObjectKey) -> Stored<bool> {
+        let (what, bucket, key) = (format!("HEAD {bucket}/{key}"), bucket.clone(), key.clone());
+        let has = move |outside: &mut Outside| outside.objects.has(bucket.as_str(), key.as_str());
         self.clone().store(Effect::Objects, Party::Objects, what, has).boxed_local()
     }
 
-    fn list(&self, bucket: &str, prefix: &str) -> Stored<Vec<String>> {
-        let (what, bucket, prefix) = (format!("LIST {bucket}/{prefix}"), bucket.to_owned(), prefix.to_owned());
-        let list = move |outside: &mut Outside| outside.objects.list(&bucket, &prefix);
+    fn list(&self, bucket: &BucketName, prefix: &ObjectKey) -> Stored<Vec<String>> {
+        let (what, bucket, prefix) = (format!("LIST {bucket}/{prefix}"), bucket.clone(), prefix.clone());
+        let list = move |outside: &mut Outside| outside.objects.list(bucket.as_str(), prefix.as_str());
         self.clone().store(Effect::Objects, Party::Objects, what, list).boxed_local()
     }
 }

@@ -166,7 +166,7 @@ pub(super) fn run_of(world: &World, client: &Client) -> Option<RunSummary> {
 
 /// All runs, oldest first.
 pub(super) fn all_runs(world: &World) -> Vec<(Space, RunSummary)> {
-    let all = |space| Filter { space, tenant: None, state: None, before: None, limit: u32::MAX };
+    let all = |space| Filter { space, tenants: None, state: None, before: None, limit: u32::MAX };
     let mut runs = Vec::new();
     for space in [Space::Analysis, Space::Ingestion] {
         runs.extend(world.journal.list(&all(space)).unwrap_or_default().into_iter().map(|run| (space, run)));

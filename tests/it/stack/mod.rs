@@ -17,6 +17,7 @@ mod restart;
 mod retention;
 mod samples;
 mod speed;
+mod start_rules;
 mod stores;
 mod transcript;
 mod unusable;

@@ -102,7 +102,7 @@ impl Facts<'_> {
                 JobKind::Ingestion(args) => args,
                 _ => return wrong("status", "it is no ingestion".to_owned()),
             };
-            let key = (run.plan.playbook.database_id.clone(), args.user.clone(), args.label.clone());
+            let key = (run.plan.playbook.database_id.clone(), args.user.clone(), args.label.as_str().to_owned());
             if succeeded(run) && !documents.datasets.contains_key(&key) {
                 wrong("status", "the data set has no features".to_owned());
             }

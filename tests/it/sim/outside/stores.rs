@@ -95,7 +95,7 @@ impl Documents {
         match change {
             RecordChange::Register | RecordChange::DeleteObject { .. } => {}
             RecordChange::Document { collection, id, document } => {
-                let (tenant, collection) = (playbook.tenant.as_str().to_owned(), collection.clone());
+                let (tenant, collection) = (playbook.tenant.as_str().to_owned(), collection.as_str().to_owned());
                 let found = self.results.iter_mut().find(|(known, _)| known == id);
                 match found {
                     Some((_, known)) => known.content = document.clone(),
