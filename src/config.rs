@@ -1,5 +1,6 @@
 //! Every setting: name, type, default, meaning. Nothing else in the program reads the environment.
 
+mod limits_file;
 mod reader;
 mod settings;
 mod start;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub use limits_file::LimitsError;
 use reader::Reader;
 pub use settings::{SETTINGS, Setting};
 
@@ -106,8 +108,10 @@ pub struct Config {
     pub calls: CallLimits,
     /// Patience of jobs.
     pub jobs: JobSettings,
-    /// How much the engine takes on.
+    /// How much the engine takes on, where the file of limits says nothing else.
     pub limits: EngineLimits,
+    /// The file of limits.
+    pub limits_file: Option<PathBuf>,
     /// What is kept of finished runs.
     pub retention: Retention,
     /// Where services reach this program; unset, they are not asked to call.
@@ -199,15 +203,21 @@ impl Config {
                 slots: Some(SlotLimits {
                     total: reader.count("TOTAL_CONCURRENCY"),
                     per_tenant: reader.count("TENANT_CONCURRENCY"),
+                    tenants: HashMap::new(),
                     per_service: reader.count("SERVICE_CONCURRENCY"),
                     services: HashMap::from([(Service::Function, reader.count("FUNCTION_SERVICE_CONCURRENCY"))]),
                 }),
                 open_per_tenant: reader.count("TENANT_OPEN_ANALYSES"),
                 open_total: reader.count("TOTAL_OPEN_ANALYSES"),
                 running_per_tenant: reader.count("TENANT_RUNNING_ANALYSES"),
+                running_total: reader.count("TOTAL_RUNNING_ANALYSES"),
+                submissions_per_second: None,
+                stored_bytes: None,
+                tenants: HashMap::new(),
                 retries_per_second: reader.rate("RETRIES_PER_SECOND"),
                 sweep: reader.period("SWEEP_SECONDS"),
             },
+            limits_file: reader.set("LIMITS_FILE").map(PathBuf::from),
             retention: reader.retention(),
             public_url: reader.public_url("PUBLIC_URL"),
             ingestion_test_timeout: reader.seconds("INGESTION_TEST_TIMEOUT_SECONDS"),
@@ -221,6 +231,16 @@ impl Config {
                 files: reader.count("AUDIT_LOG_FILES"),
             },
             log: reader.text("RUST_LOG"),
+        }
+    }
+
+    /// How much the engine takes on now: the file of limits is read each time.
+    ///
+    /// *Errors*: the file cannot be used.
+    pub fn limits_now(&self) -> Result<EngineLimits, LimitsError> {
+        match &self.limits_file {
+            Some(file) => limits_file::read(file, &self.limits),
+            None => Ok(self.limits.clone()),
         }
     }
 

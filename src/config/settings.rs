@@ -69,8 +69,10 @@ settings! {
     "TENANT_CONCURRENCY" = "256": "jobs in flight per tenant";
     "TOTAL_CONCURRENCY" = "1024": "jobs in flight in all";
     "TENANT_RUNNING_ANALYSES" = "1000": "running analyses per tenant; beyond: queued";
+    "TOTAL_RUNNING_ANALYSES" = "10000": "running analyses in all; beyond: queued";
     "TENANT_OPEN_ANALYSES" = "20000": "accepted analyses per tenant that are unfinished or have something left to tell; beyond: 429";
     "TOTAL_OPEN_ANALYSES" = "50000": "the same over all tenants; beyond: 503";
+    "LIMITS_FILE" = "": "file of limits, which wins over these variables and is read again at SIGHUP";
     "RETRIES_PER_SECOND" = "10": "second and later attempts of jobs per second, over all analyses, in the long run";
     "SWEEP_SECONDS" = "30": "between two looks at whether an analysis can go on by itself";
     "RETENTION_DAYS" = "30": "how long a finished run is kept once everything about it was told";

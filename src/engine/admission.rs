@@ -1,21 +1,37 @@
 //! Who may call a service now: limits per tenant, per service, per run and in total, and fair turns between tenants.
 //!
-//! Pure: the supervisor asks and acts on the answers.
+//! Pure: the supervisor asks and acts on the answers. Whoever waits could be let in but for what is taken: a free slot
+//! is never left while somebody may take it. Priorities count within a tenant only.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+mod lines;
+mod narrow;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use actix::clock::Instant;
 
 use super::messages::Ticket;
+use super::turns::{Rank, first_of_each_priority};
 use crate::chaos::{self, Bug};
 use crate::playbook::TenantId;
 use crate::playbook::job::Service;
+use lines::{Lines, Room};
+use narrow::NarrowRuns;
 
 /// Most jobs in flight (decision 23).
 #[derive(Debug, Clone)]
 pub struct SlotLimits {
     /// Over all tenants.
     pub total: usize,
-    /// Per tenant.
+    /// Per tenant, unless named in `tenants`.
     pub per_tenant: usize,
+    /// Tenants with a limit of their own.
+    pub tenants: HashMap<TenantId, usize>,
     /// Per service, unless named in `services`.
     pub per_service: usize,
     /// Services with a limit of their own; the function service mixes inputs above 1 (fact F11).
@@ -24,19 +40,27 @@ pub struct SlotLimits {
 
 impl Default for SlotLimits {
     fn default() -> Self {
-        Self { total: 1024, per_tenant: 256, per_service: 64, services: HashMap::from([(Service::Function, 1)]) }
+        let services = HashMap::from([(Service::Function, 1)]);
+        Self { total: 1024, per_tenant: 256, tenants: HashMap::new(), per_service: 64, services }
     }
 }
 
 impl SlotLimits {
     /// No limits at all, for benches.
     pub fn none() -> Self {
-        Self { total: usize::MAX, per_tenant: usize::MAX, per_service: usize::MAX, services: HashMap::new() }
+        let most = usize::MAX;
+        Self { total: most, per_tenant: most, tenants: HashMap::new(), per_service: most, services: HashMap::new() }
     }
 
-    fn of(&self, service: Service) -> usize {
+    /// Most jobs in flight at a service.
+    pub fn at(&self, service: Service) -> usize {
         let more = if service == Service::Function && chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
         self.services.get(&service).copied().unwrap_or(self.per_service).saturating_add(more)
+    }
+
+    /// Most jobs in flight of a tenant.
+    pub fn of(&self, tenant: &TenantId) -> usize {
+        self.tenants.get(tenant).copied().unwrap_or(self.per_tenant)
     }
 }
 
@@ -51,23 +75,32 @@ pub struct Request {
     pub service: Service,
     /// Most jobs of its run in flight.
     pub max_parallel: Option<usize>,
+    /// Those of a tenant that have a higher one come first.
+    pub priority: u8,
+    /// When it asked, for whoever wants to know how long it has waited.
+    pub since: Instant,
 }
 
 /// Slots in use and the lines before the gates.
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
     limits: SlotLimits,
-    in_flight: HashMap<Ticket, Request>,
+    in_flight: BTreeMap<Ticket, Request>,
     by_tenant: HashMap<TenantId, usize>,
     by_service: HashMap<Service, usize>,
-    by_run: HashMap<i64, usize>,
-    /// Tenants that have somebody in line, the one whose turn is next in front.
-    turns: VecDeque<TenantId>,
-    lines: HashMap<TenantId, BTreeMap<Service, VecDeque<Request>>>,
-    /// Requests whose run is at its own limit.
-    parked: HashMap<i64, VecDeque<Request>>,
-    in_line: HashSet<Ticket>,
+    narrow: NarrowRuns,
+    lines: Lines,
+    /// Where whoever waits stands, or is parked.
+    waiting: BTreeMap<Ticket, Place>,
+    arrivals: u64,
     closed: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    tenant: TenantId,
+    service: Service,
+    rank: Rank,
 }
 
 impl Admission {
@@ -81,18 +114,20 @@ impl Admission {
         if self.in_flight.contains_key(&request.ticket) {
             return true;
         }
-        if self.in_line.contains(&request.ticket) {
+        if self.waiting.contains_key(&request.ticket) {
             return false;
         }
-        if !self.closed && self.has_room(&request) && !self.somebody_waits_for(&request) {
-            self.take(request);
+        // whoever could take what is free has been let in before
+        if !self.closed && self.has_room(&request) {
+            self.take(request, None);
             return true;
         }
-        self.in_line.insert(request.ticket);
-        if self.run_is_full(&request) {
-            self.parked.entry(request.ticket.run_id).or_default().push_back(request);
-        } else {
-            self.stand_in_line(request, End::Back);
+        let rank = Rank { priority: Reverse(request.priority), arrival: self.arrivals };
+        self.arrivals += 1;
+        let place = Place { tenant: request.tenant.clone(), service: request.service, rank };
+        self.waiting.insert(request.ticket, place);
+        if let Some(request) = self.narrow.wait(rank, request) {
+            self.lines.add(rank, request);
         }
         false
     }
@@ -108,34 +143,36 @@ impl Admission {
         self.grant()
     }
 
+    /// From now on these limits count; answers who may start now. What is in flight beyond a lower limit goes on.
+    pub fn set_limits(&mut self, limits: SlotLimits) -> Vec<Ticket> {
+        self.limits = limits;
+        self.grant()
+    }
+
     /// A service is at work on the job already: it gets its slot before everybody in line, if there is room. If there is
     /// none it has to ask like everybody else.
     pub fn keep(&mut self, request: Request) {
         if !self.in_flight.contains_key(&request.ticket) && self.has_room(&request) {
-            self.take(request);
+            self.take(request, None);
         }
     }
 
     /// A job needs no slot any more; answers who may start now.
     pub fn release(&mut self, ticket: Ticket) -> Vec<Ticket> {
-        // a ticket that leaves the line is dropped from it when its turn comes
-        self.in_line.remove(&ticket);
-        if let Some(request) = self.in_flight.remove(&ticket) {
-            count_down(&mut self.by_tenant, &request.tenant);
-            count_down(&mut self.by_service, &request.service);
-            count_down(&mut self.by_run, &ticket.run_id);
-            self.unpark(ticket.run_id);
-        }
+        self.give_back(ticket);
         self.grant()
     }
 
-    /// A run is over: slots that it still has are free. Answers who may start now.
+    /// A run is over: slots that it still has are free, and nobody of it waits. Answers who may start now.
     pub fn forget(&mut self, run_id: i64) -> Vec<Ticket> {
-        if !self.by_run.contains_key(&run_id) {
+        let all = Ticket { run_id, job: 0 }..=Ticket { run_id, job: u32::MAX };
+        let left: Vec<Ticket> = self.waiting.range(all.clone()).map(|(ticket, _)| *ticket).collect();
+        let left = left.into_iter().chain(self.in_flight.range(all).map(|(ticket, _)| *ticket)).collect::<Vec<_>>();
+        if left.is_empty() {
             return Vec::new();
         }
-        let left: Vec<Ticket> = self.in_flight.keys().filter(|ticket| ticket.run_id == run_id).copied().collect();
-        left.into_iter().flat_map(|ticket| self.release(ticket)).collect()
+        left.into_iter().for_each(|ticket| self.give_back(ticket));
+        self.grant()
     }
 
     /// Jobs in flight.
@@ -145,126 +182,128 @@ impl Admission {
 
     /// Jobs in line.
     pub fn waiting(&self) -> usize {
-        self.in_line.len()
+        self.waiting.len()
     }
 
-    /// Goes round the tenants, one grant a turn, until nobody can be let in.
+    fn give_back(&mut self, ticket: Ticket) {
+        if let Some(Place { tenant, service, rank }) = self.waiting.remove(&ticket) {
+            self.lines.remove(&tenant, service, rank);
+            if let Some((rank, next)) = self.narrow.withdraws(ticket.run_id, service, rank) {
+                self.lines.add(rank, next);
+            }
+        }
+        if let Some(request) = self.in_flight.remove(&ticket) {
+            count_down(&mut self.by_tenant, &request.tenant);
+            count_down(&mut self.by_service, &request.service);
+            for (rank, next) in self.narrow.ends(ticket.run_id) {
+                self.lines.add(rank, next);
+            }
+        }
+    }
+
+    /// One grant a turn, until nobody can be let in.
     fn grant(&mut self) -> Vec<Ticket> {
         let mut granted = Vec::new();
-        if self.closed {
-            return granted;
-        }
-        let mut passed_over = 0;
-        while passed_over < self.turns.len() && self.in_flight.len() < self.limits.total {
-            let Some(tenant) = self.turns.pop_front() else { break };
-            if let Some(request) = self.next_of(&tenant) {
-                granted.push(request.ticket);
-                self.take(request);
-                passed_over = 0;
-            } else if self.lines.contains_key(&tenant) {
-                // only who stays in the round counts: who leaves makes the round shorter
-                passed_over += 1;
-            }
-            if self.lines.contains_key(&tenant) {
-                self.turns.push_back(tenant);
-            }
+        while !self.closed && self.in_flight.len() < self.limits.total {
+            let free = Free { limits: &self.limits, tenants: &self.by_tenant, services: &self.by_service };
+            let Some((rank, request)) = self.lines.next(&free) else { break };
+            granted.push(request.ticket);
+            self.take(request, Some(rank));
         }
         granted
     }
 
-    /// The tenant's first request that has room at its service; forgets withdrawn ones, parks those of full runs.
-    fn next_of(&mut self, tenant: &TenantId) -> Option<Request> {
-        let mut lines = self.lines.remove(tenant)?;
-        let mut found = None;
-        for (service, line) in &mut lines {
-            if self.service_is_full(*service) || self.tenant_is_full(tenant) {
-                continue;
-            }
-            while let Some(request) = line.pop_front() {
-                if !self.in_line.contains(&request.ticket) {
-                    continue;
-                }
-                if self.run_is_full(&request) {
-                    self.parked.entry(request.ticket.run_id).or_default().push_back(request);
-                    continue;
-                }
-                found = Some(request);
-                break;
-            }
-            if found.is_some() {
-                break;
-            }
-        }
-        lines.retain(|_, line| !line.is_empty());
-        if !lines.is_empty() {
-            self.lines.insert(tenant.clone(), lines);
-        }
-        found
-    }
-
-    /// Lets the run's next request that is still wanted stand in line; thousands before it may have been withdrawn.
-    fn unpark(&mut self, run_id: i64) {
-        while let Some(request) = self.parked.get_mut(&run_id).and_then(VecDeque::pop_front) {
-            if self.in_line.contains(&request.ticket) {
-                self.stand_in_line(request, End::Front);
-                break;
-            }
-        }
-        if self.parked.get(&run_id).is_some_and(VecDeque::is_empty) {
-            self.parked.remove(&run_id);
-        }
-    }
-
-    fn stand_in_line(&mut self, request: Request, end: End) {
-        let tenant = request.tenant.clone();
-        if !self.lines.contains_key(&tenant) && !self.turns.contains(&tenant) {
-            self.turns.push_back(tenant.clone());
-        }
-        let line = self.lines.entry(tenant).or_default().entry(request.service).or_default();
-        match end {
-            End::Front => line.push_front(request),
-            End::Back => line.push_back(request),
-        }
-    }
-
-    fn take(&mut self, request: Request) {
-        self.in_line.remove(&request.ticket);
+    fn take(&mut self, request: Request, rank: Option<Rank>) {
+        self.waiting.remove(&request.ticket);
         *self.by_tenant.entry(request.tenant.clone()).or_default() += 1;
         *self.by_service.entry(request.service).or_default() += 1;
-        *self.by_run.entry(request.ticket.run_id).or_default() += 1;
+        for (service, rank) in self.narrow.begins(&request, rank) {
+            if let Some(parked) = self.lines.remove(&request.tenant, service, rank) {
+                self.narrow.park(rank, parked);
+            }
+        }
         self.in_flight.insert(request.ticket, request);
     }
 
     fn has_room(&self, request: &Request) -> bool {
+        let free = Free { limits: &self.limits, tenants: &self.by_tenant, services: &self.by_service };
         self.in_flight.len() < self.limits.total
-            && !self.tenant_is_full(&request.tenant)
-            && !self.service_is_full(request.service)
-            && !self.run_is_full(request)
-    }
-
-    /// Nobody overtakes their own tenant's line at the same service.
-    fn somebody_waits_for(&self, request: &Request) -> bool {
-        self.lines.get(&request.tenant).is_some_and(|lines| lines.contains_key(&request.service))
-    }
-
-    fn tenant_is_full(&self, tenant: &TenantId) -> bool {
-        self.by_tenant.get(tenant).copied().unwrap_or(0) >= self.limits.per_tenant
-    }
-
-    fn service_is_full(&self, service: Service) -> bool {
-        self.by_service.get(&service).copied().unwrap_or(0) >= self.limits.of(service)
-    }
-
-    fn run_is_full(&self, request: &Request) -> bool {
-        let running = self.by_run.get(&request.ticket.run_id).copied().unwrap_or(0);
-        request.max_parallel.is_some_and(|most| running >= most)
+            && free.of(&request.tenant)
+            && free.at(request.service) > 0
+            && self.narrow.has_room(request)
     }
 }
 
-/// Which end of a line.
-enum End {
-    Front,
-    Back,
+/// What is free.
+struct Free<'a> {
+    limits: &'a SlotLimits,
+    tenants: &'a HashMap<TenantId, usize>,
+    services: &'a HashMap<Service, usize>,
+}
+
+impl Room for Free<'_> {
+    fn at(&self, service: Service) -> usize {
+        self.limits.at(service).saturating_sub(self.services.get(&service).copied().unwrap_or(0))
+    }
+
+    fn of(&self, tenant: &TenantId) -> bool {
+        self.tenants.get(tenant).copied().unwrap_or(0) < self.limits.of(tenant)
+    }
+}
+
+/// What a tenant waits for at one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineUse {
+    /// Jobs in line, or held back by the `max-parallel` of their own run.
+    pub waiting: usize,
+    /// When the one that has waited longest asked.
+    pub since: Instant,
+}
+
+impl LineUse {
+    /// Both lines together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { waiting: self.waiting + other.waiting, since: self.since.min(other.since) }
+    }
+}
+
+impl Admission {
+    /// What counts now.
+    pub fn limits(&self) -> &SlotLimits {
+        &self.limits
+    }
+
+    /// Jobs in flight at a service.
+    pub fn in_flight_at(&self, service: Service) -> usize {
+        self.by_service.get(&service).copied().unwrap_or(0)
+    }
+
+    /// Jobs in flight of a tenant, service by service.
+    pub fn in_flight_of(&self) -> HashMap<TenantId, BTreeMap<Service, usize>> {
+        let mut found: HashMap<TenantId, BTreeMap<Service, usize>> = HashMap::new();
+        for request in self.in_flight.values() {
+            *found.entry(request.tenant.clone()).or_default().entry(request.service).or_default() += 1;
+        }
+        found
+    }
+
+    /// Who waits, tenant by tenant and service by service.
+    pub fn waiting_of(&self) -> HashMap<TenantId, BTreeMap<Service, LineUse>> {
+        let mut found: HashMap<TenantId, BTreeMap<Service, LineUse>> = HashMap::new();
+        let standing = self.lines.tenants().flat_map(|tenant| self.lines.of(tenant));
+        for (service, line) in standing.chain(self.narrow.parked()) {
+            let (Some((_, first)), Some(here)) = (line.first_key_value(), line_use(line)) else { continue };
+            let of = found.entry(first.tenant.clone()).or_default();
+            of.entry(service).and_modify(|known| *known = known.and(here)).or_insert(here);
+        }
+        found
+    }
+}
+
+fn line_use(line: &BTreeMap<Rank, Request>) -> Option<LineUse> {
+    let since = first_of_each_priority(line).map(|request| request.since).min()?;
+    Some(LineUse { waiting: line.len(), since })
 }
 
 fn count_down<K: std::hash::Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, key: &K) {
@@ -273,112 +312,5 @@ fn count_down<K: std::hash::Hash + Eq + Clone>(counts: &mut HashMap<K, usize>, k
         if *count == 0 {
             counts.remove(key);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(tenant: &str, run_id: i64, job: u32) -> Request {
-        Request {
-            ticket: Ticket { run_id, job },
-            tenant: TenantId::parse(tenant).expect("a legal tenant"),
-            service: Service::Cleaning,
-            max_parallel: None,
-        }
-    }
-
-    fn gate(total: usize, per_tenant: usize, per_service: usize) -> Admission {
-        Admission::new(SlotLimits { total, per_tenant, per_service, services: HashMap::new() })
-    }
-
-    #[test]
-    fn tenants_take_turns_when_slots_come_free() {
-        let mut gate = gate(2, 9, 9);
-        assert!(gate.ask(request("aaa", 1, 0)) && gate.ask(request("aaa", 1, 1)));
-        for job in 2..5 {
-            assert!(!gate.ask(request("aaa", 1, job)));
-        }
-        assert!(!gate.ask(request("bbb", 2, 0)));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 2 }]);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), [Ticket { run_id: 2, job: 0 }]);
-        assert_eq!(gate.release(Ticket { run_id: 2, job: 0 }), [Ticket { run_id: 1, job: 3 }]);
-    }
-
-    #[test]
-    fn a_full_service_holds_back_only_its_own_callers() {
-        let mut gate = gate(9, 9, 1);
-        assert!(gate.ask(request("aaa", 1, 0)));
-        assert!(!gate.ask(request("aaa", 1, 1)));
-        assert!(gate.ask(Request { service: Service::Join, ..request("aaa", 1, 2) }));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 2 }), []);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 1 }]);
-    }
-
-    #[test]
-    fn a_run_at_its_own_limit_does_not_hold_back_its_tenant() {
-        let mut gate = gate(9, 9, 9);
-        let narrow = |job| Request { max_parallel: Some(1), ..request("aaa", 1, job) };
-        assert!(gate.ask(narrow(0)));
-        assert!(!gate.ask(narrow(1)) && !gate.ask(narrow(2)));
-        assert!(gate.ask(request("aaa", 2, 0)));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 1 }]);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), [Ticket { run_id: 1, job: 2 }]);
-    }
-
-    #[test]
-    fn a_tenant_that_left_its_line_does_not_cost_the_next_one_its_turn() {
-        let mut gate = gate(1, 9, 9);
-        assert!(gate.ask(request("aaa", 1, 0)));
-        assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("bbb", 2, 0)));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 2, job: 0 }]);
-    }
-
-    #[test]
-    fn very_many_withdrawn_jobs_of_a_narrow_run_are_passed_over() {
-        let mut gate = gate(9, 9, 9);
-        let narrow = |job| Request { max_parallel: Some(1), ..request("aaa", 1, job) };
-        assert!(gate.ask(narrow(0)));
-        for job in 1..=100_000 {
-            assert!(!gate.ask(narrow(job)));
-        }
-        for job in 1..100_000 {
-            assert_eq!(gate.release(Ticket { run_id: 1, job }), []);
-        }
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 100_000 }]);
-        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
-    }
-
-    #[test]
-    fn asking_twice_is_asking_once() {
-        let mut gate = gate(1, 9, 9);
-        assert!(gate.ask(request("aaa", 1, 0)) && gate.ask(request("aaa", 1, 0)));
-        assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("aaa", 1, 1)));
-        assert_eq!((gate.in_flight(), gate.waiting()), (1, 1));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 1 }]);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
-    }
-
-    #[test]
-    fn a_run_that_is_over_keeps_no_slot() {
-        let mut gate = gate(2, 9, 9);
-        assert!(gate.ask(request("aaa", 1, 0)) && gate.ask(request("aaa", 1, 1)));
-        assert!(!gate.ask(request("bbb", 2, 0)));
-        assert_eq!(gate.forget(1), [Ticket { run_id: 2, job: 0 }]);
-        assert_eq!((gate.in_flight(), gate.forget(7)), (1, vec![]));
-    }
-
-    #[test]
-    fn who_leaves_the_line_is_not_let_in() {
-        let mut gate = gate(1, 9, 9);
-        assert!(gate.ask(request("aaa", 1, 0)));
-        assert!(!gate.ask(request("aaa", 1, 1)) && !gate.ask(request("aaa", 1, 2)));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 1 }), []);
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 0 }), [Ticket { run_id: 1, job: 2 }]);
-        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
-        assert_eq!(gate.release(Ticket { run_id: 1, job: 2 }), []);
-        assert_eq!(gate.in_flight(), 0);
     }
 }

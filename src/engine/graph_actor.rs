@@ -1,6 +1,6 @@
 //! One run of an analysis: starts its nodes, hears how they end, closes the run.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::messages::{AnalysisFinished, Gate, IsWired, JobFinished, JobReport, S
 use super::node_actor::{NodeActor, NodeContext};
 use super::outbox::{Lanes, Outbox};
 use super::places::Place;
-use super::retry::RetryBudget;
+use super::retry_line::RetryLine;
 use super::traffic::Traffic;
 use super::wiring::Wiring;
 use crate::chaos::{self, Dose};
@@ -48,7 +48,7 @@ pub struct GraphSetup {
     /// Where nodes ask for slots, if anything limits them.
     pub gate: Option<Gate>,
     /// Retries that all runs may begin.
-    pub retries: Rc<RefCell<RetryBudget>>,
+    pub retries: RetryLine,
     /// Between two looks at whether the run can go on by itself.
     pub sweep: Duration,
     /// When it may tell the outside what it has to tell.
@@ -61,7 +61,7 @@ pub struct GraphSetup {
 struct ForNodes {
     runner: Rc<dyn JobRunner>,
     gate: Option<Gate>,
-    retries: Rc<RefCell<RetryBudget>>,
+    retries: RetryLine,
 }
 
 /// The actor of one run. Holds its nodes until their final words.

@@ -1,14 +1,18 @@
 //! The protocol of the actors on one page: orders down, data sideways, news up, and the gate.
 
+use std::collections::HashMap;
+
 use actix::WeakRecipient;
 use actix::prelude::*;
 
+use super::limits::EngineLimits;
 use super::refusals::RefusalRoom;
+use super::usage::Usage;
 use crate::graph::build::Plan;
 use crate::graph::inputs::EdgeOutcome;
 use crate::graph::{EdgeId, JobIndex};
-use crate::playbook::Problem;
 use crate::playbook::job::Service;
+use crate::playbook::{Problem, TenantId};
 use crate::ports::{JobFailure, JobSuccess, Notice};
 use crate::store::recovery::OpenRun;
 use crate::store::{JournalError, Receipt, RunOutcome, Submission};
@@ -111,6 +115,30 @@ pub struct AnnounceRefusal {
 #[rtype(result = "()")]
 pub struct Drain;
 
+/// Other limits count from now on. What is beyond a lower one goes on; whoever a higher one has room for begins at once.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct SetLimits {
+    /// All of them; the time between two sweeps stays what it was at the start.
+    pub limits: EngineLimits,
+}
+
+/// What tenants have stored has been counted.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct TakeStock {
+    /// Bytes by tenant.
+    pub stored: HashMap<String, u64>,
+}
+
+/// Who uses what, and who waits for what?
+#[derive(Message, Debug)]
+#[rtype(result = "Usage")]
+pub struct AskUsage {
+    /// Only this tenant.
+    pub tenant: Option<TenantId>,
+}
+
 /// An accepted submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -138,7 +166,7 @@ impl Accepted {
 }
 
 /// Why a submission was not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SubmitError {
     /// The id runs with other jobs or belongs to somebody else.
     #[error("the id is in use")]
@@ -157,6 +185,20 @@ pub enum SubmitError {
     TenantBusy {
         /// How many.
         open: usize,
+    },
+    /// The tenant has stored too much.
+    #[error("the tenant has stored {stored} bytes, the limit is {most}")]
+    TenantFull {
+        /// Bytes.
+        stored: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// The tenant submits too often.
+    #[error("the tenant submits more than {per_second} analyses a second, the limit")]
+    TooFast {
+        /// The limit.
+        per_second: f64,
     },
     /// The orchestrator has too many open analyses.
     #[error("there are {open} open analyses, the limit")]

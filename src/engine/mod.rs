@@ -11,38 +11,49 @@ mod graph_actor;
 mod healing;
 pub mod lane_order;
 mod letting_go;
+mod limits;
 pub mod messages;
 mod node_actor;
 mod outbox;
 mod panics;
 pub mod places;
+mod quotas;
+mod rates;
 mod refusals;
 mod resuming;
 pub mod retry;
+pub mod retry_line;
+pub mod run_line;
 mod steering;
 mod supervisor;
-mod tenant_runs;
 mod traffic;
+pub mod turns;
+pub mod usage;
+mod waiting_runs;
 mod wiring;
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
 
 pub use graph_actor::{GraphActor, GraphSetup};
+pub use limits::{EngineLimits, OwnLimits};
 pub use messages::Gate;
 use messages::{
-    Accepted, AnnounceRefusal, AwaitRuns, Drain, KeepSlots, OpenGate, ResumeRuns, SteerAnalysis, SteerError,
-    SubmitAnalysis, SubmitError, Verb,
+    Accepted, AnnounceRefusal, AskUsage, AwaitRuns, Drain, KeepSlots, OpenGate, ResumeRuns, SetLimits, SteerAnalysis,
+    SteerError, SubmitAnalysis, SubmitError, TakeStock, Verb,
 };
 pub use node_actor::{NodeActor, NodeContext};
 use refusals::RefusalRooms;
 pub use refusals::{MOST_REFUSALS, RefusalRoom};
-pub use supervisor::{AnalysisSupervisor, EngineLimits};
+pub use supervisor::AnalysisSupervisor;
 pub use traffic::{CountedAs, Traffic};
+use usage::Usage;
 
 use crate::graph::Plan;
+use crate::playbook::TenantId;
 use crate::ports::{JobRunner, Notice};
 use crate::store::recovery::OpenRun;
 use crate::store::{Journal, Submission};
@@ -144,6 +155,21 @@ impl EngineHandle {
         if self.supervisor.send(Drain).await.is_err() {
             log::debug!("the engine had stopped before it was drained");
         }
+    }
+
+    /// Other limits count from now on. What is beyond a lower one goes on; whoever a higher one has room for begins at once.
+    pub fn set_limits(&self, limits: EngineLimits) {
+        self.supervisor.do_send(SetLimits { limits });
+    }
+
+    /// Bytes that tenants have stored, for the limits on that.
+    pub fn take_stock(&self, stored: HashMap<String, u64>) {
+        self.supervisor.do_send(TakeStock { stored });
+    }
+
+    /// Who uses what of the limits, of one tenant or all; `None` when the engine has stopped.
+    pub async fn usage(&self, tenant: Option<TenantId>) -> Option<Usage> {
+        self.supervisor.send(AskUsage { tenant }).await.ok()
     }
 
     /// Room for telling the web application about a refused submission; `None`, counted, when too many are being announced.

@@ -1,6 +1,6 @@
 //! One job: a thin shell around [`NodeState`], which decides; this says it to the journal, the neighbours and the graph.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use super::messages::{
     Gate, InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
 use super::panics::failure_by;
-use super::retry::{RetryBudget, wait_after};
+use super::retry::wait_after;
+use super::retry_line::{RetryLine, RetryToken};
 use super::traffic::{CountedAs, Traffic};
 use crate::chaos::{self, Point};
 use crate::graph::inputs::InputBuffer;
@@ -49,7 +50,7 @@ pub struct NodeContext {
     /// Whether nothing may start.
     pub paused: Cell<bool>,
     /// Retries that all runs may begin.
-    pub retries: Rc<RefCell<RetryBudget>>,
+    pub retries: RetryLine,
     /// Counts the messages of the run.
     pub traffic: Traffic,
 }
@@ -74,8 +75,8 @@ pub struct NodeActor {
     /// Starts of earlier attempts that a service may be at work on.
     left: Vec<KnownStart>,
     holds_ticket: bool,
-    /// Whether the retry budget has given a token for an attempt that has not begun.
-    has_token: bool,
+    /// What the retry budget has given for an attempt that has not begun.
+    token: Option<RetryToken>,
     counted_as: CountedAs,
 }
 
@@ -90,8 +91,8 @@ impl NodeActor {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
         let state = node_of(job, inputs, attempts, &context.before);
         let left = context.before.jobs.get(job).map_or_else(Vec::new, |known| left_before(known, state.attempt()));
-        let (attempt, holds_ticket, has_token, counted_as) = (None, false, false, CountedAs::default());
-        Self { context, job, state, successors, attempt, left, holds_ticket, has_token, counted_as }
+        let (attempt, holds_ticket, token, counted_as) = (None, false, None, CountedAs::default());
+        Self { context, job, state, successors, attempt, left, holds_ticket, token, counted_as }
     }
 
     /// Does what the state has decided. `report` is what there is to say if that is the final word.
@@ -139,12 +140,12 @@ impl NodeActor {
     }
 
     fn run_attempt(&mut self, ctx: &mut Context<Self>) {
-        self.has_token = false;
+        self.token.take().into_iter().for_each(RetryToken::spend);
         let (job, number) = (self.context.run.job(self.job), self.state.attempt());
         let known = self.known_starts(number);
         let before = self.before().filter(|before| before.attempt == number);
         if number == 1 && before.is_none() && job.kind.service().is_some() {
-            self.context.retries.borrow_mut().on_first_attempt();
+            self.context.retries.on_first_attempt();
         }
         if before.is_none_or(|before| before.attempt_began.is_none()) {
             self.owns_up(number);
@@ -224,9 +225,7 @@ impl NodeActor {
             return;
         };
         let failed = self.state.attempt() - 1;
-        let budget = self.context.retries.borrow_mut().take(Instant::now());
-        self.has_token = true;
-        let wait = wait_after(retry, failed, fastrand::f64()).max(budget);
+        let wait = wait_after(retry, failed, fastrand::f64());
         log::info!("run={} job={}: attempt {failed} failed, the next in {wait:?}: {failure}", self.run_id(), self.job);
         if let Some(service) = self.context.run.job(self.job).kind.service() {
             metrics::retried(service);
@@ -241,10 +240,18 @@ impl NodeActor {
     }
 
     fn wait(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        ctx.run_later(wait, |node, ctx| {
+        ctx.run_later(wait, Self::wait_for_token);
+    }
+
+    /// The back-off is over; the budget that all jobs share may say otherwise.
+    fn wait_for_token(&mut self, ctx: &mut Context<Self>) {
+        let playbook = &self.context.run.playbook;
+        let token = self.context.retries.token(&playbook.tenant, playbook.options.priority);
+        ctx.spawn(token.into_actor(self).map(|token, node, ctx| {
+            node.token = token;
             let step = node.state.on_wait_over(node.context.paused.get());
             node.act_on(step, None, ctx);
-        });
+        }));
     }
 
     /// Nobody waits for the job any more; whatever service may be at work on it is told, if it can be.
@@ -271,9 +278,8 @@ impl NodeActor {
 
     /// The final word: journal (queued, not awaited), then sideways, then up.
     fn conclude(&mut self, end: End, report: Option<JobReport>) {
-        if std::mem::take(&mut self.has_token) {
-            self.context.retries.borrow_mut().give_back();
-        }
+        // somebody else may have it
+        self.token = None;
         let report = JobReport::of(end, report);
         let on_failure = self.context.run.playbook.options.on_failure;
         let record = report.record(self.job, self.state.attempt(), on_failure);

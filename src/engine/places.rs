@@ -50,6 +50,11 @@ impl Places {
         self.0.of_tenants.borrow().get(tenant).copied().unwrap_or(0)
     }
 
+    /// Tenants that have a place, in no order.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.0.of_tenants.borrow().keys().cloned().collect()
+    }
+
     fn show(&self) {
         let untold = self.0.untold.get();
         metrics::analyses_open(self.all() - untold);

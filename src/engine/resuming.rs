@@ -91,8 +91,9 @@ impl AnalysisSupervisor {
             let Some(service) = playbook.jobs.get(job).and_then(|job| job.kind.service()) else { continue };
             let ticket = Ticket { run_id: run.run.run_id, job: job as u32 };
             let tenant = playbook.tenant.clone();
-            let request = Request { ticket, tenant, service, max_parallel: playbook.options.max_parallel };
-            self.gate.keep(request);
+            let (max_parallel, priority) = (playbook.options.max_parallel, playbook.options.priority);
+            let since = Instant::now();
+            self.gate.keep(Request { ticket, tenant, service, max_parallel, priority, since });
         }
     }
 

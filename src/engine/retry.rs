@@ -22,7 +22,7 @@ pub fn wait_after(retry: &Retry, failed: u32, dice: f64) -> Duration {
 /// at a service.
 ///
 /// A service that fails everything is not asked much more often than it would be without retries; waiting is the default,
-/// so a retry that finds the store empty waits for its token.
+/// so a retry that finds the store empty [waits for its token](super::retry_line).
 #[derive(Debug)]
 pub struct RetryBudget {
     per_second: f64,
@@ -39,7 +39,7 @@ const LARGEST: f64 = 10.0;
 impl RetryBudget {
     /// A full store that fills with so many tokens a second.
     pub fn new(per_second: f64, now: Instant) -> Self {
-        Self { per_second, tokens: per_second * LARGEST, filled: now }
+        Self { per_second, tokens: (per_second * LARGEST).max(1.0), filled: now }
     }
 
     /// A first attempt at a service begins.
@@ -47,12 +47,37 @@ impl RetryBudget {
         self.tokens = (self.tokens + PER_ATTEMPT).min(self.per_second * LARGEST);
     }
 
-    /// Takes a token for a retry; answers how long it will be until it is there.
-    pub fn take(&mut self, now: Instant) -> Duration {
+    /// Takes a token for a retry, if one is there.
+    pub fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        let is_there = self.tokens >= 1.0;
+        if is_there {
+            self.tokens -= 1.0;
+        }
+        is_there
+    }
+
+    /// How long it will be until a token is there.
+    pub fn until_next(&mut self, now: Instant) -> Duration {
+        self.fill(now);
+        let missing = (1.0 - self.tokens).max(0.0);
+        // a whole nanosecond more: rounding down would come too early
+        Duration::try_from_secs_f64(missing / self.per_second)
+            .unwrap_or(Duration::MAX)
+            .saturating_add(Duration::from_nanos(1))
+    }
+
+    /// So many tokens a second from now on.
+    pub fn set_rate(&mut self, per_second: f64, now: Instant) {
+        self.fill(now);
+        self.per_second = per_second;
+        self.tokens = self.tokens.min(per_second * LARGEST);
+    }
+
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now;
-        self.tokens = (self.tokens + passed * self.per_second).min(self.per_second * LARGEST) - 1.0;
-        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.per_second) }
+        self.tokens = (self.tokens + passed * self.per_second).min((self.per_second * LARGEST).max(1.0));
     }
 
     /// A retry whose token was taken will never begin.
@@ -82,34 +107,39 @@ mod tests {
     }
 
     #[test]
-    fn retries_beyond_the_budget_wait_for_their_token() {
+    fn a_retry_beyond_the_budget_has_to_wait_for_its_token() {
         let now = Instant::now();
         let mut budget = RetryBudget::new(2.0, now);
-        let at_once = (0..100).take_while(|_| budget.take(now).is_zero()).count();
-        assert_eq!(at_once, 20);
-        assert_eq!(budget.take(now).as_millis(), 1000, "the second one past the store");
-        assert_eq!(budget.take(now + Duration::from_secs(1)).as_millis(), 500);
+        assert_eq!((0..100).filter(|_| budget.take(now)).count(), 20);
+        let wait = budget.until_next(now);
+        assert_eq!(wait.as_millis(), 500);
+        assert!(budget.take(now + wait) && !budget.take(now + wait));
     }
 
     #[test]
-    fn retries_that_never_begin_leave_no_debt() {
+    fn a_token_that_is_given_back_is_there_again() {
         let now = Instant::now();
         let mut budget = RetryBudget::new(1.0, now);
-        for _ in 0..20_000 {
-            budget.take(now);
-        }
-        (0..20_000).for_each(|_| budget.give_back());
-        assert_eq!((budget.take(now), budget.tokens), (Duration::ZERO, 9.0));
+        while budget.take(now) {}
+        budget.give_back();
+        assert!(budget.take(now) && !budget.take(now));
     }
 
     #[test]
     fn first_attempts_pay_for_a_fifth_of_a_retry_each() {
         let now = Instant::now();
         let mut budget = RetryBudget::new(1.0, now);
-        while budget.take(now).is_zero() {}
-        for _ in 0..10 {
-            budget.on_first_attempt();
-        }
-        assert_eq!(budget.take(now), Duration::ZERO);
+        while budget.take(now) {}
+        (0..10).for_each(|_| budget.on_first_attempt());
+        assert!(budget.take(now) && budget.take(now + Duration::from_millis(1)) && !budget.take(now));
+    }
+
+    #[test]
+    fn another_rate_counts_at_once() {
+        let now = Instant::now();
+        let mut budget = RetryBudget::new(0.001, now);
+        budget.set_rate(4.0, now);
+        while budget.take(now) {}
+        assert!(budget.until_next(now) <= Duration::from_millis(251));
     }
 }

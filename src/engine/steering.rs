@@ -146,9 +146,7 @@ impl Handler<SteerAnalysis> for AnalysisSupervisor {
 
 impl AnalysisSupervisor {
     fn is_open(&self, run_id: i64) -> bool {
-        self.runs.contains_key(&run_id)
-            || self.awaited.contains_key(&run_id)
-            || self.tenants.values().any(|runs| runs.is_in_line(run_id))
+        self.runs.contains_key(&run_id) || self.awaited.contains_key(&run_id) || self.waiting.line.has(run_id)
     }
 
     /// A run of an earlier life of the process that is not here yet is steered when it comes. A run in line has no actors:
@@ -169,9 +167,11 @@ impl AnalysisSupervisor {
             return Ok(());
         }
         let now = self.journal.tick();
-        let line = self.tenants.values_mut().find(|runs| runs.is_in_line(run_id)).ok_or(SteerError::Over)?;
+        if !self.waiting.line.has(run_id) {
+            return Err(SteerError::Over);
+        }
         match verb {
-            Verb::Pause | Verb::Resume => line.edit_in_line(run_id, |before| {
+            Verb::Pause | Verb::Resume => self.waiting.edit(run_id, |before| {
                 if seq <= before.upto {
                     return;
                 }
@@ -179,8 +179,8 @@ impl AnalysisSupervisor {
                 if verb == Verb::Pause { before.pause(now) } else { before.resume(now) }
             }),
             Verb::Cancel => {
-                line.edit_in_line(run_id, |before| before.cancel_asked = true);
-                if let Some(ready) = line.leave_line(run_id) {
+                self.waiting.edit(run_id, |before| before.cancel_asked = true);
+                if let Some(ready) = self.waiting.leave(run_id) {
                     drop(self.journal.append(run_id, Record::Begun));
                     self.begin_now(ready, ctx);
                 }

@@ -1,27 +1,27 @@
 //! The top of the tree: accepts submissions, starts a graph for each, keeps the gates.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::clock::Instant;
 use actix::prelude::*;
 use futures::FutureExt;
 
-use super::admission::{Admission, Request, SlotLimits};
+use super::admission::{Admission, Request};
 use super::graph_actor::{GraphActor, GraphSetup};
 use super::lane_order::LaneOrder;
+use super::limits::EngineLimits;
 use super::messages::{
     Accepted, AnalysisFinished, AnnounceRefusal, Drain, Gate, SlotGranted, SlotReleased, SlotWanted, SubmitAnalysis,
     SubmitError, Ticket, Verb,
 };
 use super::panics::text_of;
 use super::places::{Place, Places};
-use super::retry::RetryBudget;
-use super::tenant_runs::TenantRuns;
+use super::rates::Rates;
+use super::retry_line::RetryLine;
+use super::waiting_runs::WaitingRuns;
 use crate::chaos::{self, Point};
 use crate::graph::{JobGraph, Plan};
 use crate::metrics;
@@ -29,42 +29,13 @@ use crate::playbook::{Playbook, TenantId};
 use crate::ports::{JobRunner, RunSpec};
 use crate::store::{Acceptance, Entry, Journal, Record, RunProgress};
 
-/// How much the engine takes on (decision 23). Waiting is the default, refusing the last resort.
-#[derive(Debug, Clone)]
-pub struct EngineLimits {
-    /// Jobs in flight; `None` removes the gate, for benches.
-    pub slots: Option<SlotLimits>,
-    /// Accepted runs that have not ended, or have something left to tell, per tenant; beyond: refused.
-    pub open_per_tenant: usize,
-    /// The same over all tenants.
-    pub open_total: usize,
-    /// Runs of a tenant with living actors; beyond: queued.
-    pub running_per_tenant: usize,
-    /// Second and later attempts of jobs that may begin per second, over all runs, in the long run.
-    pub retries_per_second: f64,
-    /// Between two looks at whether a run can go on by itself.
-    pub sweep: Duration,
-}
-
-impl Default for EngineLimits {
-    fn default() -> Self {
-        Self {
-            slots: Some(SlotLimits::default()),
-            open_per_tenant: 20_000,
-            open_total: 50_000,
-            running_per_tenant: 1_000,
-            retries_per_second: 10.0,
-            sweep: Duration::from_secs(30),
-        }
-    }
-}
-
 /// A run with living actors.
 pub(super) struct Running {
     /// Holding the address keeps the graph alive until its final word.
     pub(super) graph: Addr<GraphActor>,
     tenant: TenantId,
     max_parallel: Option<usize>,
+    priority: u8,
 }
 
 /// A durable run that has no actors yet.
@@ -79,17 +50,20 @@ pub(super) struct Ready {
 pub struct AnalysisSupervisor {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) runner: Rc<dyn JobRunner>,
-    limits: EngineLimits,
+    pub(super) limits: EngineLimits,
     pub(super) gate: Admission,
     /// Nodes in line, by ticket.
     in_line: HashMap<Ticket, Recipient<SlotGranted>>,
     pub(super) runs: HashMap<i64, Running>,
-    pub(super) tenants: HashMap<TenantId, TenantRuns>,
+    pub(super) waiting: WaitingRuns,
     pub(super) places: Places,
+    pub(super) rates: Rates,
+    /// Bytes that tenants have stored, by name.
+    pub(super) stored: HashMap<String, u64>,
     /// Runs of an earlier life of the process that are about to be handed over, with what was asked of them until then
     /// and its place in the journal.
     pub(super) awaited: HashMap<i64, Vec<(Verb, u64)>>,
-    retries: Rc<RefCell<RetryBudget>>,
+    pub(super) retries: RetryLine,
     lanes: LaneOrder,
     /// Nobody is let in any more: the process is about to stop.
     draining: bool,
@@ -99,53 +73,30 @@ impl AnalysisSupervisor {
     /// A supervisor without runs.
     pub fn new(journal: Arc<dyn Journal>, runner: Rc<dyn JobRunner>, limits: EngineLimits) -> Self {
         let gate = Admission::new(limits.slots.clone().unwrap_or_default());
-        let retries = RetryBudget::new(limits.retries_per_second, Instant::now());
         Self {
-            retries: Rc::new(RefCell::new(retries)),
+            retries: RetryLine::new(limits.retries_per_second),
             journal,
             runner,
             limits,
             gate,
             in_line: HashMap::new(),
             runs: HashMap::new(),
-            tenants: HashMap::new(),
+            waiting: WaitingRuns::default(),
             places: Places::default(),
+            rates: Rates::default(),
+            stored: HashMap::new(),
             awaited: HashMap::new(),
             lanes: LaneOrder::default(),
             draining: false,
         }
     }
 
-    /// Counts a submission in before it is durable, so that a burst cannot slip past the limits.
-    fn place_for(&self, tenant: &TenantId) -> Result<Place, SubmitError> {
-        let (all, theirs) = (self.places.all(), self.places.of(tenant));
-        if all >= self.limits.open_total {
-            return Err(SubmitError::Busy { open: all });
-        }
-        if theirs >= self.limits.open_per_tenant {
-            return Err(SubmitError::TenantBusy { open: theirs });
-        }
-        Ok(self.places.take(tenant))
-    }
-
-    /// Starts a durable run now, or when one of its tenant's has ended; answers whether it was now.
-    pub(super) fn begin(&mut self, ready: Ready, ctx: &mut Context<Self>) -> bool {
-        let runs = self.tenants.entry(ready.run.playbook.tenant.clone()).or_default();
-        if runs.running >= self.limits.running_per_tenant {
-            drop(self.journal.append(ready.run.run_id, Record::Queued));
-            runs.queued.push_back(ready);
-            return false;
-        }
-        self.begin_now(ready, ctx);
-        true
-    }
-
-    /// Starts a durable run, whatever the limits say.
-    pub(super) fn begin_now(&mut self, ready: Ready, ctx: &mut Context<Self>) {
+    /// Starts a durable run that has been counted.
+    pub(super) fn start(&mut self, ready: Ready, ctx: &mut Context<Self>) {
         let Ready { run, graph, before, place } = ready;
         let tenant = run.playbook.tenant.clone();
-        self.tenants.entry(tenant.clone()).or_default().running += 1;
-        let (run_id, max_parallel) = (run.run_id, run.playbook.options.max_parallel);
+        let (run_id, max_parallel, priority) =
+            (run.run_id, run.playbook.options.max_parallel, run.playbook.options.priority);
         let address = ctx.address();
         let gate = self
             .limits
@@ -163,12 +114,12 @@ impl AnalysisSupervisor {
             journal: Arc::clone(&self.journal),
             supervisor: address.downgrade().recipient(),
             gate,
-            retries: Rc::clone(&self.retries),
+            retries: self.retries.clone(),
             sweep: self.limits.sweep,
             place,
         };
         let graph = GraphActor::new(setup).start();
-        self.runs.insert(run_id, Running { graph, tenant, max_parallel });
+        self.runs.insert(run_id, Running { graph, tenant, max_parallel, priority });
     }
 
     /// A run that ended without being heard is over all the same.
@@ -180,21 +131,10 @@ impl AnalysisSupervisor {
 
     fn on_finished(&mut self, run_id: i64, ctx: &mut Context<Self>) {
         let Some(ended) = self.runs.remove(&run_id) else { return };
-        let most = self.limits.running_per_tenant;
-        let next = self.tenants.get_mut(&ended.tenant).and_then(|runs| {
-            runs.running -= 1;
-            // some may have begun beyond the limit
-            if runs.running < most { runs.queued.pop_front() } else { None }
-        });
-        if self.tenants.get(&ended.tenant).is_some_and(|runs| runs.running == 0 && next.is_none()) {
-            self.tenants.remove(&ended.tenant);
-        }
+        self.waiting.line.ends(&ended.tenant);
         let granted = self.gate.forget(run_id);
         self.let_in(granted);
-        if let Some(ready) = next {
-            drop(self.journal.append(ready.run.run_id, Record::Begun));
-            self.begin(ready, ctx);
-        }
+        self.begin_next(ctx);
     }
 
     pub(super) fn let_in(&mut self, tickets: Vec<Ticket>) {
@@ -231,10 +171,19 @@ impl Handler<SubmitAnalysis> for AnalysisSupervisor {
         submission.has_room = room.is_ok();
         let rerun = submission.rerun.clone();
         let decided = self.journal.accept(submission).into_actor(self);
-        Box::pin(decided.map(move |acceptance, supervisor, ctx| match (acceptance, room) {
-            (Ok(Acceptance::NoRoom), Err(refused)) => Err(refused),
-            (Ok(acceptance), room) => supervisor.on_decided(acceptance, plan, rerun, room.ok(), ctx),
-            (Err(error), _) => Err(error.into()),
+        let tenant = plan.playbook.tenant.clone();
+        Box::pin(decided.map(move |acceptance, supervisor, ctx| {
+            let (was_counted, answer) = match (acceptance, room) {
+                (Ok(Acceptance::NoRoom), Err(refused)) => (false, Err(refused)),
+                (Ok(acceptance), room) => {
+                    (room.is_ok(), supervisor.on_decided(acceptance, plan, rerun, room.ok(), ctx))
+                }
+                (Err(error), room) => (room.is_ok(), Err(error.into())),
+            };
+            if was_counted && !matches!(answer, Ok(Accepted { is_new: true, .. })) {
+                supervisor.rates.give_back(&tenant);
+            }
+            answer
         }))
     }
 }
@@ -307,7 +256,9 @@ impl Handler<SlotWanted> for AnalysisSupervisor {
         let SlotWanted { ticket, service, reply } = message;
         // a run that has ended needs no slots; its node is about to stop
         let Some(run) = self.runs.get(&ticket.run_id) else { return };
-        let request = Request { ticket, tenant: run.tenant.clone(), service, max_parallel: run.max_parallel };
+        let Running { tenant, max_parallel, priority, .. } = run;
+        let (tenant, max_parallel, priority) = (tenant.clone(), *max_parallel, *priority);
+        let request = Request { ticket, tenant, service, max_parallel, priority, since: Instant::now() };
         if !self.draining && self.gate.ask(request) {
             reply.do_send(SlotGranted);
         } else {

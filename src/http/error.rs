@@ -130,6 +130,11 @@ impl From<SubmitError> for ApiError {
             }
             SubmitError::TenantBusy { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-quota", reason)
                 .hint("wait until some of them have ended"),
+            SubmitError::TenantFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-quota", reason)
+                .hint("remove stored objects that are not needed any more, or ask the operator for more room"),
+            SubmitError::TooFast { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-rate", reason).hint("submit more slowly")
+            }
             SubmitError::Busy { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", reason).hint("try again later")
             }

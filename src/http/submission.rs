@@ -124,6 +124,8 @@ fn announce_unless_bound(door: web::Data<Door>, analysis: String, problems: Vec<
 fn announce_limits(door: &web::Data<Door>, space: Space, id: &AnalysisId, refused: &SubmitError) {
     let told = match refused {
         SubmitError::TenantBusy { .. }
+        | SubmitError::TenantFull { .. }
+        | SubmitError::TooFast { .. }
         | SubmitError::Busy { .. }
         | SubmitError::NotDurable(_)
         | SubmitError::Draining => true,

@@ -3,8 +3,11 @@
 //! The service mixes the inputs of functions that run at once (fact F11), and the platform's cannot be told to stop: a job
 //! that was cancelled or ran out of time leaves its slot to a caretaker, which asks until the service is done. Where a
 //! service can be told, its word that it has stopped frees the slot at once.
+//!
+//! Tenants need no turns here: the gate lets as many functions through as there are slots, in turns, so that nobody finds
+//! more than so many others in line.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +35,8 @@ const REMEMBERED: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct FunctionSlots {
     free: Arc<Semaphore>,
+    /// How many there are, free or not.
+    most: Rc<Cell<usize>>,
     caretaker: UnboundedSender<Abandoned>,
     stopped: Rc<Stopped>,
     /// Wire ids that a job of this life of the process or the caretaker has in hand.
@@ -70,7 +75,8 @@ impl FunctionSlots {
         let stopped = Rc::new(Stopped::default());
         let in_hand = Rc::new(RefCell::default());
         let more = if chaos::seeded(Bug::TwoFunctionsAtOnce) { 1 } else { 0 };
-        let free = Arc::new(Semaphore::new(settings.function_concurrency + more));
+        let most = settings.function_concurrency + more;
+        let free = Arc::new(Semaphore::new(most));
         let care = Rc::new(Care {
             ports: Rc::clone(ports),
             settings: Rc::clone(settings),
@@ -83,7 +89,19 @@ impl FunctionSlots {
                 actix::spawn(async move { care.takes(slot).await });
             }
         });
-        Self { free, caretaker, stopped, in_hand }
+        Self { free, most: Rc::new(Cell::new(most)), caretaker, stopped, in_hand }
+    }
+
+    /// So many slots from now on. Slots too many stand in line for themselves: who is there goes on, who comes waits.
+    pub(super) fn set_most(&self, most: usize) {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        let before = self.most.replace(most);
+        self.free.add_permits(most.saturating_sub(before));
+        let too_many = u32::try_from(before.saturating_sub(most)).unwrap_or(u32::MAX);
+        if too_many > 0 {
+            let gone = Arc::clone(&self.free).acquire_many_owned(too_many);
+            actix::spawn(async move { gone.await.map(OwnedSemaphorePermit::forget).ok() });
+        }
     }
 
     /// Waits for a slot. `known` is a start of an earlier life of the process that the job goes on with: the service may be at

@@ -203,6 +203,10 @@ impl JobRunner for PlatformJobs {
         self.evidence.knows_all_claims(true);
     }
 
+    fn functions_at_once(&self, most: usize) {
+        self.functions.set_most(most);
+    }
+
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery> {
         follow_ups::follow_ups(run, milestone)
     }

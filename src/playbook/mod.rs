@@ -80,7 +80,7 @@ impl Space {
 }
 
 /// How an analysis wants to be run; the default is the platform's behaviour.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// What a failed job means for the others.
     pub on_failure: OnFailure,
@@ -88,6 +88,14 @@ pub struct Options {
     pub deadline: Option<Duration>,
     /// Most jobs of this analysis in flight at once.
     pub max_parallel: Option<usize>,
+    /// From 1 to 10: where it waits in a line, a higher one of the same tenant comes first.
+    pub priority: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { on_failure: OnFailure::default(), deadline: None, max_parallel: None, priority: 5 }
+    }
 }
 
 /// What the failure of one job means for the rest of its analysis.

@@ -1,6 +1,6 @@
 //! Optional members that the platform's own client does not send: how an analysis and its jobs want to be run.
 //!
-//! *Shape*: `options: {on-failure, deadline-s, max-parallel}` at the top; `timeout-s`, `when`, `retry` in a job.
+//! *Shape*: `options: {on-failure, deadline-s, max-parallel, priority}` at the top; `timeout-s`, `when`, `retry` in a job.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use super::{OnFailure, Options, Retry, When};
 
 /// Longest time limit: ten years, in seconds.
 pub(super) const LONGEST_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
+/// The highest priority; the lowest is 1.
+pub(super) const HIGHEST_PRIORITY: u64 = 10;
 /// Most attempts a `retry` may ask for.
 pub(super) const MOST_ATTEMPTS: u64 = 100;
 
@@ -33,6 +35,9 @@ pub(super) fn read_options(document: &mut Reader<'_, '_>) -> Options {
         on_failure: one_of(&mut reader, "on-failure", &ON_FAILURE).unwrap_or_default(),
         deadline: seconds(&mut reader, "deadline-s", false),
         max_parallel: whole(&mut reader, "max-parallel", u64::from(u32::MAX)).and_then(|n| usize::try_from(n).ok()),
+        priority: whole(&mut reader, "priority", HIGHEST_PRIORITY)
+            .and_then(|n| u8::try_from(n).ok())
+            .unwrap_or(Options::default().priority),
     }
 }
 
@@ -170,12 +175,12 @@ mod tests {
     #[test]
     fn options_are_read() {
         let (options, timeout, when, codes) = read(&json!({
-            "options": {"on-failure": "continue", "deadline-s": 60, "max-parallel": 3},
+            "options": {"on-failure": "continue", "deadline-s": 60, "max-parallel": 3, "priority": 9},
             "timeout-s": 0.5, "when": "one-failed", "retry": {"attempts": 3, "backoff-s": 0, "max-backoff-s": 1.5},
         }));
         assert_eq!(options.on_failure, OnFailure::Continue);
         assert_eq!((options.deadline, options.max_parallel), (Some(Duration::from_secs(60)), Some(3)));
-        assert_eq!((timeout, when), (Some(Duration::from_millis(500)), When::OneFailed));
+        assert_eq!((timeout, when, options.priority), (Some(Duration::from_millis(500)), When::OneFailed, 9));
         assert_eq!(codes, [""; 0]);
     }
 
@@ -207,6 +212,9 @@ mod tests {
             (json!({"options": {"deadline-s": "60"}}), "type"),
             (json!({"options": {"max-parallel": 0}}), "bad-option"),
             (json!({"options": {"max-parallel": 1.5}}), "bad-option"),
+            (json!({"options": {"priority": 0}}), "bad-option"),
+            (json!({"options": {"priority": 11}}), "bad-option"),
+            (json!({"options": {"priority": "high"}}), "type"),
             (json!({"timeout-s": -1}), "bad-option"),
             (json!({"timeout-s": 1e300}), "bad-option"),
             (json!({"timeout-s": 1e-12}), "bad-option"),

@@ -53,6 +53,9 @@ pub trait JobRunner {
     /// All of them have been named by now.
     fn knows_all_runs(&self) {}
 
+    /// So many jobs may be in flight at the function service from now on; what is there beyond that goes on.
+    fn functions_at_once(&self, _most: usize) {}
+
     /// What the outside is to be told after a milestone, in order. Decides only, tells nobody.
     fn follow_ups(&self, run: &RunSpec, milestone: &Milestone) -> Vec<Delivery>;
 

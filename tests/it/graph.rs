@@ -1,15 +1,13 @@
 //! One graph with its nodes and a probe for a supervisor.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::clock::Instant;
 use actix::prelude::*;
 use orchestrator::engine::lane_order::LaneOrder;
 use orchestrator::engine::messages::AnalysisFinished;
 use orchestrator::engine::places::Places;
-use orchestrator::engine::retry::RetryBudget;
+use orchestrator::engine::retry_line::RetryLine;
 use orchestrator::engine::{GraphActor, GraphSetup};
 use orchestrator::ports::FailureKind;
 use orchestrator::store::record::RunOutcome;
@@ -44,7 +42,7 @@ fn stage_after(sketch: &Sketch, jobs: &ScriptedRunner, before: RunProgress) -> S
         supervisor: supervisor.weak(),
         gate: None,
         before_at: 0,
-        retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
+        retries: RetryLine::new(10.0),
         sweep: secs(30),
         place,
     };

@@ -1,6 +1,6 @@
 //! One node with probes around it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use actix::prelude::*;
 use orchestrator::engine::messages::{
     InputReady, JobFinished, JobReport, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
 };
-use orchestrator::engine::retry::RetryBudget;
+use orchestrator::engine::retry_line::RetryLine;
 use orchestrator::engine::{Gate, NodeActor, NodeContext, Traffic};
 use orchestrator::graph::EdgeId;
 use orchestrator::graph::inputs::{EdgeOutcome, InputBuffer, JobOutput};
@@ -46,7 +46,7 @@ fn stage(jobs: ScriptedRunner, gated: bool) -> Stage {
         before_at: 0,
         began: Instant::now(),
         paused: Cell::new(false),
-        retries: Rc::new(RefCell::new(RetryBudget::new(10.0, Instant::now()))),
+        retries: RetryLine::new(10.0),
         traffic: Traffic::default(),
     };
     let inputs = InputBuffer::new(When::AllSuccess, [(EdgeId(0), 0), (EdgeId(1), 1)]);

@@ -234,6 +234,8 @@ impl World {
                     tenant: TenantId::parse("metis").expect("a legal tenant"),
                     service: self.setting.jobs[job].service.expect("only who calls somebody asks"),
                     max_parallel: self.setting.max_parallel,
+                    priority: 5,
+                    since: actix::clock::Instant::now(),
                 };
                 if gate.ask(request) {
                     vec![ticket_of(job)]
