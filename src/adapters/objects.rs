@@ -76,6 +76,25 @@ impl S3Objects {
             Inner { address, region, credentials, answer, buckets: RefCell::default(), made: RefCell::default() };
         Ok(Self { inner: Rc::new(inner) })
     }
+
+    /// Bytes of all objects in a bucket, counted by listing it; 0 when there is no such bucket.
+    ///
+    /// *Errors*: the store does not answer, or refuses.
+    pub async fn stored_bytes(&self, bucket: &BucketName) -> Result<u64, StoreError> {
+        let (bucket, mut bytes, mut next) = (self.inner.bucket(bucket.as_str())?, 0_u64, None);
+        loop {
+            let page = match bucket.list_page(String::new(), None, next, None, None).await {
+                Ok((page, _)) => page,
+                Err(S3Error::HttpFailWithBody(404, _)) => return Ok(0),
+                Err(error) => return Err(failed(&error)),
+            };
+            bytes = page.contents.iter().fold(bytes, |sum, object| sum.saturating_add(object.size));
+            next = page.next_continuation_token.filter(|_| page.is_truncated);
+            if next.is_none() {
+                return Ok(bytes);
+            }
+        }
+    }
 }
 
 impl Inner {

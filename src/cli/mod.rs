@@ -11,6 +11,7 @@ mod output;
 mod recovery;
 mod serve;
 mod stack;
+mod stock;
 mod submit;
 mod token;
 mod validate;

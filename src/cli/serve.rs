@@ -51,7 +51,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
                 return Ok(Exit::Succeeded);
             }
         };
-        hangups.reload(&config, &stack.reloadable);
+        hangups.reload(&config, &stack.reloadable, &stack.door.engine);
         signals.next().await;
         stack.drain(&stores, config.drain, signals).await;
         Ok(Exit::Succeeded)

@@ -16,6 +16,7 @@ use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
 use super::recovery::{Order, Recovery};
+use super::stock;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -173,11 +174,15 @@ impl Stack {
         let make_runner = move || make_runner(&for_jobs, &journal, parts);
         let audit = AuditLog::open(&config.data_dir, config.audit)
             .map_err(|error| failed(format!("the audit trail cannot be written: {error}")))?;
-        let engine = EngineHandle::start(config.limits.clone(), Arc::new(stores.journal.clone()), make_runner)
-            .map_err(|error| failed(error.to_string()))?;
+        let engine =
+            EngineHandle::start(reloadable.limits.borrow().clone(), Arc::new(stores.journal.clone()), make_runner)
+                .map_err(|error| failed(error.to_string()))?;
         let mut recovery = Recovery::start(order, stores.journal.clone(), stores.history(), engine.clone())
             .map_err(|error| failed(error.to_string()))?;
         recovery.wait_for_usual().await;
+        let counted =
+            S3Objects::new(object_store(config, stores.objects.clone())).map_err(|error| failed(error.to_string()))?;
+        stock::keep_counting(counted, stores.history(), reloadable.limits.subscribe(), engine.clone());
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),

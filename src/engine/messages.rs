@@ -127,7 +127,7 @@ pub struct SetLimits {
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct TakeStock {
-    /// Bytes by tenant.
+    /// Bytes by tenant; of those that are not named, what was counted before stays.
     pub stored: HashMap<String, u64>,
 }
 
@@ -135,8 +135,8 @@ pub struct TakeStock {
 #[derive(Message, Debug)]
 #[rtype(result = "Usage")]
 pub struct AskUsage {
-    /// Only this tenant.
-    pub tenant: Option<TenantId>,
+    /// Only these tenants.
+    pub tenants: Option<Vec<TenantId>>,
 }
 
 /// An accepted submission.

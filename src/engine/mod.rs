@@ -167,9 +167,9 @@ impl EngineHandle {
         self.supervisor.do_send(TakeStock { stored });
     }
 
-    /// Who uses what of the limits, of one tenant or all; `None` when the engine has stopped.
-    pub async fn usage(&self, tenant: Option<TenantId>) -> Option<Usage> {
-        self.supervisor.send(AskUsage { tenant }).await.ok()
+    /// Who uses what of the limits: these tenants, or all; `None` when the engine has stopped.
+    pub async fn usage(&self, tenants: Option<Vec<TenantId>>) -> Option<Usage> {
+        self.supervisor.send(AskUsage { tenants }).await.ok()
     }
 
     /// Room for telling the web application about a refused submission; `None`, counted, when too many are being announced.

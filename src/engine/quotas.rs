@@ -59,6 +59,6 @@ impl Handler<TakeStock> for AnalysisSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: TakeStock, _: &mut Self::Context) {
-        self.stored = message.stored;
+        self.stored.extend(message.stored);
     }
 }

@@ -19,7 +19,7 @@ pub struct Usage {
     pub total: TotalUsage,
     /// The services at which somebody has a job or waits, by name.
     pub services: BTreeMap<Service, ServiceUsage>,
-    /// The tenants that have something open, or limits of their own, or were asked for.
+    /// The tenants that have something open, limits of their own, or storage that is counted; or those that were asked for.
     pub tenants: BTreeMap<TenantId, TenantUsage>,
 }
 
@@ -94,7 +94,7 @@ fn queue(line: Option<&LineUse>, now: Instant) -> Queue {
 }
 
 impl AnalysisSupervisor {
-    fn usage(&self, asked_for: Option<&TenantId>) -> Usage {
+    fn usage(&self, asked_for: Option<&[TenantId]>) -> Usage {
         let (now, in_flight, waiting) = (Instant::now(), self.gate.in_flight_of(), self.gate.waiting_of());
         let mut services = BTreeMap::new();
         for service in Service::ALL {
@@ -104,8 +104,11 @@ impl AnalysisSupervisor {
         }
         let with_own_limits = self.limits.tenants.keys().chain(self.gate.limits().tenants.keys());
         let shown: BTreeSet<TenantId> = match asked_for {
-            Some(tenant) => BTreeSet::from([tenant.clone()]),
-            None => self.places.tenants().into_iter().chain(with_own_limits.cloned()).collect(),
+            Some(tenants) => tenants.iter().cloned().collect(),
+            None => {
+                let stored = self.stored.keys().filter_map(|tenant| TenantId::parse(tenant).ok());
+                self.places.tenants().into_iter().chain(with_own_limits.cloned()).chain(stored).collect()
+            }
         };
         let of = |tenant: TenantId| {
             let usage = self.usage_of(&tenant, in_flight.get(&tenant), waiting.get(&tenant), now);
@@ -157,6 +160,6 @@ impl Handler<AskUsage> for AnalysisSupervisor {
     type Result = MessageResult<AskUsage>;
 
     fn handle(&mut self, message: AskUsage, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.usage(message.tenant.as_ref()))
+        MessageResult(self.usage(message.tenants.as_deref()))
     }
 }

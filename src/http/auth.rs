@@ -53,6 +53,14 @@ impl Caller {
         }
     }
 
+    /// The same by their types.
+    pub(super) fn tenant_ids(&self) -> Option<Vec<TenantId>> {
+        match &self.holder.scope {
+            Scope::All => None,
+            Scope::Only(tenants) => Some(tenants.iter().cloned().collect()),
+        }
+    }
+
     /// Whether the token is good for a document of this tenant. A `database-id` that names none is refused later.
     pub(super) fn judge_tenant(&self, document: &Map<String, Value>) -> Result<(), ApiError> {
         let named = document.get("database-id").and_then(Value::as_str).map(TenantId::parse);

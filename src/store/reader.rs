@@ -73,6 +73,11 @@ impl SqliteHistory {
         self.read(marks::crashes)
     }
 
+    /// Every tenant that an id is known of.
+    pub fn tenants(&self) -> Result<Vec<String>, JournalError> {
+        self.read(retention::tenants)
+    }
+
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, JournalError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {

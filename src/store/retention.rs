@@ -21,7 +21,7 @@ use super::{Millis, let_go, space};
 use crate::chaos::{self, Point};
 use crate::metrics;
 use removal::MOST_ROWS;
-pub(super) use removal::{SCHEMA, known_id};
+pub(super) use removal::{SCHEMA, known_id, tenants};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

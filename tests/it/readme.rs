@@ -5,7 +5,10 @@ use std::path::Path;
 
 use orchestrator::access::keyring::digest;
 use orchestrator::access::{Role, Scope, tokens};
-use orchestrator::config::SETTINGS;
+use orchestrator::config::{Config, SETTINGS};
+use orchestrator::playbook::TenantId;
+
+use crate::peers::Folder;
 
 /// The rows of the README's table of settings: name, default, meaning.
 fn rows() -> Vec<[String; 3]> {
@@ -35,12 +38,17 @@ fn the_table_of_settings_is_the_programs_own() {
     assert_eq!(rows().len(), expected.len(), "settings that one of the two does not have");
 }
 
+/// A JSON example of the README, by how it begins.
+#[track_caller]
+fn example(begins: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let mut blocks = text.split("```json\n").map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.find(|block| block.starts_with(begins)).expect("there is an example").to_owned()
+}
+
 #[test]
 fn the_token_file_that_is_shown_can_be_used() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(file).unwrap();
-    let mut example = text.split("```json\n").map(|rest| rest.split("```").next().unwrap_or_default());
-    let mut example = example.find(|block| block.starts_with("{\"tokens\"")).expect("there is an example").to_owned();
+    let mut example = example("{\"tokens\"");
     for token in ["first", "second"] {
         example = example.replacen("<64 hexadecimal digits>", &hex::encode(digest(token)), 1);
     }
@@ -49,6 +57,18 @@ fn the_token_file_that_is_shown_can_be_used() {
     assert!(web.may(Role::Submit) && web.may(Role::Read) && !web.may(Role::Operate) && web.scope.reaches("metis"));
     let operations = keyring.holder("second").unwrap();
     assert!(operations.may(Role::Operate) && operations.scope == Scope::All);
+}
+
+#[test]
+fn the_limits_that_are_shown_can_be_used() {
+    let folder = Folder::new("limits");
+    let file = folder.path().join("limits.json");
+    fs::write(&file, example("{\"total\"")).unwrap();
+    let lookup = |name: &str| (name == "LIMITS_FILE").then(|| file.display().to_string());
+    let limits = Config::from_lookup(&lookup).unwrap().limits_now().unwrap();
+    let (metis, other) = (TenantId::parse("metis").unwrap(), TenantId::parse("other").unwrap());
+    assert_eq!((limits.running_of(&metis), limits.running_of(&other)), (50, 1000));
+    assert_eq!(limits.stored_bytes_of(&metis), Some(20_000_000_000));
 }
 
 #[test]

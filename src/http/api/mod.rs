@@ -8,6 +8,7 @@ mod playbooks;
 mod rerun;
 mod run;
 mod submit;
+mod tenants;
 mod validate;
 mod verbs;
 
@@ -29,6 +30,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(Method::POST, "/api/v1/{runs}/{id}/pause", Token(Role::Operate), |route| route.to(verbs::pause)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/resume", Token(Role::Operate), |route| route.to(verbs::resume)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/rerun", Token(Role::Operate), |route| route.to(rerun::rerun)),
+        Row::new(Method::GET, "/api/v1/tenants", Token(Role::Read), |route| route.to(tenants::tenants)),
         Row::new(Method::POST, "/api/v1/validate", Token(Role::Submit), |route| route.to(validate::validate)),
         Row::new(Method::GET, "/api/v1/playbook.schema.json", Token(Role::Read), |route| route.to(validate::schema)),
         Row::new(Method::POST, "/api/v1/callbacks/{secret}", SecretInPath, |route| route.to(callbacks::take)),

@@ -58,6 +58,13 @@ pub(in crate::store) fn known_id(db: &Connection, space: &str, id_key: &str) -> 
         .optional()
 }
 
+/// The tenants of all runs, and of all ids whose runs are gone.
+pub(in crate::store) fn tenants(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached("SELECT tenant FROM runs UNION SELECT tenant FROM ids")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
 /// How many runs have settled.
 pub(super) fn settled(db: &Connection) -> rusqlite::Result<u64> {
     db.query_row("SELECT count(*) FROM runs WHERE settled = 1", [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)

@@ -17,6 +17,7 @@ mod tenants;
 mod tls;
 mod token;
 mod transport;
+mod usage;
 mod validate;
 mod verdicts;
 

@@ -60,6 +60,18 @@ fn what_would_be_open_to_strangers_is_not_started() {
 }
 
 #[test]
+fn limits_that_cannot_be_used_are_not_started_with() {
+    let folder = Folder::new("start-rules");
+    let file = folder.path().join("limits.json");
+    let limits = json!({"services": {"spork": 3}, "tenants": {"no/tenant": {}}, "total": {"retries-per-second": 0}});
+    fs::write(&file, limits.to_string()).unwrap();
+    let said = refused(&[("LIMITS_FILE", file.to_str().unwrap())]);
+    for fault in ["limits.json", "/services/spork: there is no such service", "/tenants/no/tenant: ", "0 is no rate"] {
+        assert!(said.contains(fault), "{fault}: {said}");
+    }
+}
+
+#[test]
 fn what_the_operator_should_know_is_said_at_the_start() {
     let folder = Folder::new("start-rules");
     let tokens = token_file(&folder, TOKENS);
