@@ -12,32 +12,14 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use awc::Client;
 use futures::future::join_all;
 use serde_json::json;
-use test_peers::{Process, wait_for};
 
-const KEY: &str = "key-of-the-bench";
+use crate::program::{KEY, Program};
 
-/// The program; killed with the value.
-pub(super) struct Orchestrator {
-    pub(super) address: String,
-    _process: Process,
-}
-
-impl Orchestrator {
-    /// One analysis runs, and waits for a service that is not there; all others wait behind it.
-    pub(super) fn start(data: &Path) -> Self {
-        let process = Process::start(Path::new(env!("CARGO_BIN_EXE_orchestrator")), None, |command| {
-            command.arg("serve").env_clear().env("DATA_DIR", data);
-            command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("DIASTEMA_KEY", KEY), ("RUST_LOG", "info")]);
-            command.envs([("TENANT_RUNNING_ANALYSES", "1"), ("TENANT_OPEN_ANALYSES", "1000000")]);
-            command.envs([("TOTAL_OPEN_ANALYSES", "1000000"), ("START_RETRY_SECONDS", "3600")]);
-        });
-        let address = wait_for("the orchestrator listens", Duration::from_secs(20), || {
-            let said = process.said();
-            let (_, rest) = said.split_once("listening on http://")?;
-            rest.split(|letter: char| letter.is_whitespace() || ",;".contains(letter)).next().map(str::to_owned)
-        });
-        Self { address, _process: process }
-    }
+/// One analysis runs, and waits for a service that is not there; all others wait behind it.
+pub(super) fn orchestrator(data: &Path) -> Program {
+    let limits = [("TENANT_RUNNING_ANALYSES", "1"), ("TENANT_OPEN_ANALYSES", "1000000")];
+    let more = [("TOTAL_OPEN_ANALYSES", "1000000"), ("START_RETRY_SECONDS", "3600"), ("RUST_LOG", "info")];
+    Program::start(data, limits.into_iter().chain(more).map(|(name, value)| (name, value.to_owned())))
 }
 
 /// A server that reads the body and says yes.

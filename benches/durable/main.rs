@@ -9,6 +9,8 @@
 
 mod accept;
 mod orchestration;
+#[path = "../program.rs"]
+mod program;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,7 +52,7 @@ async fn orchestration(analyses: usize, directory: &std::path::Path) {
 }
 
 async fn acceptance(submissions: usize, directory: &std::path::Path) {
-    let orchestrator = accept::Orchestrator::start(&directory.join("data"));
+    let orchestrator = accept::orchestrator(&directory.join("data"));
     let bare = accept::bare_server();
     let paces = [(Pace::PerSecond(RATE), 0..submissions), (Pace::AsAnswered, submissions..2 * submissions)];
     for (pace, numbers) in paces {

@@ -5,7 +5,7 @@
 //! * `workload/`: what is submitted. `client.rs`: submits it. `schedule.rs`: when the orchestrator dies.
 //! * `world.rs`: the neighbours, which outlive it. `proxy/`: disturbed roads to them. `orchestrator.rs`: the process.
 //! * `evidence/`: what was seen from outside. `checker/`: judges it. `contract.rs`: ids and texts, worked out once more.
-//! * `tenants/`: a scenario of its own: tenants who want the same things.
+//! * `tenants/`, `overload.rs`: scenarios of their own: tenants who want the same things, and too much work.
 //! * `scenario/`: what is done. `enough.rs`: whether enough happened. `report.rs`: the figures.
 
 #![allow(clippy::disallowed_methods, reason = "a program of its own, in real time")]
@@ -18,6 +18,7 @@ mod evidence;
 mod http;
 mod options;
 mod orchestrator;
+mod overload;
 mod proxy;
 mod report;
 mod scenario;

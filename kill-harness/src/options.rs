@@ -31,6 +31,8 @@ pub(crate) enum Scenario {
     Disk(Some),
     /// Several tenants who want the same ids: nothing foreign may show up anywhere
     Tenants(Some),
+    /// Ten times what there is room for, a minute (`--long`: ten): nothing accepted is lost, refusals are quick, memory is flat
+    Overload(Some),
 }
 
 /// Flags of the smaller scenarios.

@@ -97,6 +97,17 @@ impl Orchestrator {
         self.wait().await
     }
 
+    /// What it holds of the system's memory. *Unit*: KiB.
+    ///
+    /// *Errors*: it has ended.
+    pub(crate) fn memory(&self) -> Result<f64, String> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|error| error.to_string())?;
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        resident.ok_or_else(|| "the orchestrator has no memory any more".to_owned())
+    }
+
     /// Waits for its end.
     pub(crate) async fn wait(&mut self) -> Option<ExitStatus> {
         self.child.wait().await.ok()

@@ -132,3 +132,26 @@ impl fmt::Display for TenantsReport {
         line("verdict", if self.findings.violations.is_empty() { "nothing foreign anywhere" } else { "FAILED" })
     }
 }
+
+/// What a run with too much work has shown.
+#[derive(Debug)]
+pub(crate) struct OverloadReport {
+    pub(crate) seed: u64,
+    pub(crate) duration: Duration,
+    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) wrong: Vec<String>,
+}
+
+impl fmt::Display for OverloadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, text: &str| writeln!(f, "{name:<18}{text}");
+        line("scenario", &format!("overload, seed {}, {} s", self.seed, self.duration.as_secs()))?;
+        for (name, text) in &self.lines {
+            line(name, text)?;
+        }
+        for what in &self.wrong {
+            line("VIOLATION", what)?;
+        }
+        line("verdict", if self.wrong.is_empty() { "nothing lost, refusals quick, memory flat" } else { "FAILED" })
+    }
+}

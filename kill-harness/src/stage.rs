@@ -14,7 +14,8 @@ use crate::client;
 use crate::enough;
 use crate::options::{Common, Kills, Scenario, Some as Flags};
 use crate::orchestrator::Recipe;
-use crate::report::{Deaths, Report, TenantsReport};
+use crate::overload;
+use crate::report::{Deaths, OverloadReport, Report, TenantsReport};
 use crate::scenario::{self, disk, drains, kills, outages, pauses, twice};
 use crate::tenants;
 use crate::workload;
@@ -44,6 +45,10 @@ pub(crate) async fn run(scenario: Scenario) -> Result<(String, bool), String> {
             let report = play_tenants(flags).await?;
             return Ok((report.to_string(), report.findings.violations.is_empty()));
         }
+        Scenario::Overload(flags) => {
+            let report = play_overload(flags).await?;
+            return Ok((report.to_string(), report.wrong.is_empty()));
+        }
         Scenario::Kills(flags) => play_kills(flags.resolved()).await,
         Scenario::Outages(flags) => play_outages(flags).await,
         Scenario::LostAnswers(flags) => play_lost_answers(flags).await,
@@ -69,6 +74,18 @@ async fn play_tenants(flags: Flags) -> Result<TenantsReport, String> {
     let findings = tenants::judge(&stage.world, &contests, &seen).await?;
     life.kill().await?;
     Ok(TenantsReport { seed: stage.seed, duration: since.elapsed(), findings })
+}
+
+/// With evidence of its own: most of what is submitted is refused.
+async fn play_overload(flags: Flags) -> Result<OverloadReport, String> {
+    let since = Instant::now();
+    let mut stage = Stage::set(&flags.common, 0).await?;
+    let lasts = Duration::from_secs(if flags.long { 600 } else { 60 });
+    let figures = Rc::new(RefCell::new(overload::Figures::default()));
+    let life = overload::play(&stage.world, &mut stage.recipe, lasts, &figures).await?;
+    life.kill().await?;
+    let (lines, wrong) = figures.take().judged();
+    Ok(OverloadReport { seed: stage.seed, duration: since.elapsed(), lines, wrong })
 }
 
 async fn play_kills(flags: Kills) -> Result<Report, String> {

@@ -19,7 +19,7 @@ use crate::report::note;
 use crate::scenario::Life;
 use crate::world::World;
 pub(crate) use judge::{Findings, judge};
-pub(crate) use plan::{Contest, Submission, contests, deploy};
+pub(crate) use plan::{Contest, Submission, contests, deploy, ended};
 
 /// Contests whose analyses are open at the same time.
 const AT_ONCE: usize = 40;

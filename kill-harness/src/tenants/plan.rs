@@ -102,7 +102,7 @@ fn contest(number: usize, prefix: &str) -> Contest {
 }
 
 /// The key of the analysis whose last notice this is.
-pub(super) fn ended(notice: &str) -> Option<String> {
+pub(crate) fn ended(notice: &str) -> Option<String> {
     let decoded = notice.replace('+', " ").replace("%3A", ":");
     let marks = ["Analysis completed with ID: ", "Analysis with the given ID terminated with error: "];
     marks.iter().find_map(|mark| decoded.split_once(mark)).map(|(_, key)| key.to_owned())
