@@ -4,6 +4,7 @@ pub mod advice;
 pub mod build;
 pub mod columns;
 pub mod inputs;
+pub mod layout;
 pub mod liveness;
 pub mod node;
 pub mod progress;
