@@ -6,6 +6,7 @@ mod demo;
 mod drain;
 mod exit;
 mod files;
+mod graph;
 mod logging;
 mod output;
 mod recovery;
@@ -40,6 +41,8 @@ enum Command {
     Submit(submit::Arguments),
     /// Check a playbook, without a server unless asked otherwise.
     Validate(validate::Arguments),
+    /// Draw a playbook, without a server.
+    Graph(graph::Arguments),
     /// Print the JSON Schema of a playbook.
     Schema,
     /// End a run now.
@@ -71,6 +74,7 @@ pub fn run() -> Exit {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Submit(arguments) => submit::run(arguments),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Graph(arguments) => graph::run(&arguments),
         Command::Schema => validate::schema(),
         Command::Cancel(arguments) => verbs::run("cancel", &arguments),
         Command::Pause(arguments) => verbs::run("pause", &arguments),

@@ -10,6 +10,7 @@ pub mod node;
 pub mod progress;
 pub mod rerun;
 pub mod rules;
+pub mod svg;
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
