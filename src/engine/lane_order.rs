@@ -70,14 +70,19 @@ impl LaneOrder {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::testing::graph_of;
+    use crate::graph::build;
 
     fn run_of(id: &str) -> RunSpec {
+        let jobs = json!([{"step": 1, "id": 1, "title": "dataset", "label": "d", "from": 0, "next": [0]}]);
+        let document = json!({"analysis-id": id, "database-id": "metis", "metadata": {}, "jobs": jobs});
+        let plan = build(document.as_object().expect("an object"), &Default::default()).expect("a playbook");
         RunSpec {
             run_id: 1,
             number: 1,
-            playbook: graph_of("1").id(id).plan().playbook.into(),
+            playbook: plan.playbook.into(),
             accepted: actix::clock::Instant::now(),
             reused_ids: Default::default(),
         }
