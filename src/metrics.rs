@@ -6,7 +6,7 @@
 //! To count something new: a field of `Metrics`, its line in `Metrics::register`, a function.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
 use prometheus_client::metrics::counter::Counter;
@@ -93,6 +93,7 @@ struct Metrics {
     journal_healthy: Gauge,
     journal_bytes: Gauge,
     draining: Gauge,
+    allocated_bytes: Gauge,
 }
 
 impl Metrics {
@@ -136,6 +137,10 @@ impl Metrics {
         all.register("journal_bytes", bytes, self.journal_bytes.clone());
         let draining = "1 when the process is about to stop and takes no work, else 0";
         all.register("draining", draining, self.draining.clone());
+        if ALLOCATED.get().is_some() {
+            let allocated = "Bytes that are allocated and not given back (debug builds only)";
+            all.register("allocated_bytes", allocated, self.allocated_bytes.clone());
+        }
         all
     }
 
@@ -155,6 +160,8 @@ impl Metrics {
     }
 }
 
+static ALLOCATED: OnceLock<fn() -> usize> = OnceLock::new();
+
 static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
     let metrics = Metrics::default();
     metrics.make_every_series();
@@ -162,6 +169,11 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 });
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| METRICS.register());
+
+/// The program has an allocator that counts: `allocated` tells how many bytes are in use. Called once, before anything is read.
+pub fn allocations_are_counted_by(allocated: fn() -> usize) {
+    ALLOCATED.get_or_init(|| allocated);
+}
 
 /// A new run was accepted, durably.
 pub fn analysis_accepted() {
@@ -265,6 +277,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn text(journal_is_healthy: bool, journal_bytes: u64) -> Result<String, fmt::Error> {
     METRICS.journal_healthy.set(journal_is_healthy.into());
     METRICS.journal_bytes.set(i64::try_from(journal_bytes).unwrap_or(i64::MAX));
+    if let Some(allocated) = ALLOCATED.get() {
+        METRICS.allocated_bytes.set(i64::try_from(allocated()).unwrap_or(i64::MAX));
+    }
     let mut text = String::new();
     prometheus_text::encode(&mut text, &REGISTRY)?;
     Ok(text)

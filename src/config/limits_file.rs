@@ -8,10 +8,11 @@ use std::fmt::Display;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::engine::{EngineLimits, OwnLimits};
-use crate::playbook::TenantId;
 use crate::playbook::job::Service;
+use crate::playbook::{TenantId, json};
 
 /// The member of `services` that means all the others.
 const OTHERS: &str = "each";
@@ -60,10 +61,27 @@ struct Tenant {
 pub(super) fn read(path: &Path, usual: &EngineLimits) -> Result<EngineLimits, LimitsError> {
     let cannot = |why: &dyn Display| LimitsError { path: path.display().to_string(), faults: vec![format!("  {why}")] };
     let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
-    let document: Document = serde_json::from_str(&text).map_err(|error| cannot(&error))?;
+    let document = parse(&text).map_err(|fault| cannot(&fault))?;
     let mut faults = Vec::new();
     let limits = over(usual, document, &mut faults);
     if faults.is_empty() { Ok(limits) } else { Err(LimitsError { path: path.display().to_string(), faults }) }
+}
+
+fn parse(text: &str) -> Result<Document, String> {
+    let value = json::parse(text.as_bytes()).map_err(|problem| format!("{}: {}", problem.at, problem.reason))?;
+    // a list of numbers would be read as the members in their order
+    if has_list(&value) {
+        return Err("limits are objects: a list has no place among them".to_owned());
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+fn has_list(value: &Value) -> bool {
+    match value {
+        Value::Array(_) => true,
+        Value::Object(members) => members.values().any(has_list),
+        _ => false,
+    }
 }
 
 fn over(usual: &EngineLimits, document: Document, faults: &mut Vec<String>) -> EngineLimits {
@@ -125,7 +143,7 @@ mod tests {
     use super::*;
 
     fn limits(text: &str) -> Result<EngineLimits, Vec<String>> {
-        let document: Document = serde_json::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let document = parse(text).map_err(|fault| vec![fault])?;
         let mut faults = Vec::new();
         let limits = over(&EngineLimits::default(), document, &mut faults);
         if faults.is_empty() { Ok(limits) } else { Err(faults) }
@@ -170,7 +188,14 @@ mod tests {
         let expected =
             ["/total/retries-per-second", "/services/cleaner", "/tenants/a b", "/tenants/ccc/submissions-per-second"];
         assert_eq!(places, expected);
-        for text in [r#"{"totals": {}}"#, r#"{"tenant": {"open": -1}}"#, r#"{"tenant": {"jobs": 1}}"#, "[]", "{"] {
+        for text in [
+            r#"{"totals": {}}"#,
+            r#"{"tenant": {"open": -1}}"#,
+            r#"{"tenant": {"jobs": 1}}"#,
+            r#"{"tenant": [1]}"#,
+            "[]",
+            "{",
+        ] {
             assert!(limits(text).is_err(), "{text}");
         }
     }

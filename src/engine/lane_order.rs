@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use futures::FutureExt;
+// not tokio's: that says "not yet" to whoever asks more than a hundred at once
+use futures::channel::oneshot;
 use futures::future::Shared;
-use tokio::sync::oneshot;
 
 use crate::playbook::Space;
 use crate::ports::RunSpec;
@@ -25,7 +26,7 @@ impl Turn {
     pub(super) async fn comes(&mut self) {
         if let Some(before) = self.before.take() {
             // nothing is ever sent: the other end is dropped
-            drop(before.await);
+            before.await.ok();
         }
     }
 }
@@ -64,5 +65,38 @@ impl LaneOrder {
             records: Turn { before: records, _until: records_until },
             notices: Turn { before: notices, _until: notices_until },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::graph::build;
+
+    fn run_of(id: &str) -> RunSpec {
+        let jobs = json!([{"step": 1, "id": 1, "title": "dataset", "label": "d", "from": 0, "next": [0]}]);
+        let document = json!({"analysis-id": id, "database-id": "metis", "metadata": {}, "jobs": jobs});
+        let plan = build(document.as_object().expect("an object"), &Default::default()).expect("a playbook");
+        RunSpec {
+            run_id: 1,
+            number: 1,
+            playbook: plan.playbook.into(),
+            accepted: actix::clock::Instant::now(),
+            reused_ids: Default::default(),
+        }
+    }
+
+    /// In a task, because there tokio's own channels pretend to have nothing once many of them were asked.
+    #[actix::test]
+    async fn runs_that_are_over_are_taken_out() {
+        let mut lanes = LaneOrder::default();
+        let open: Vec<Turns> = (0..10).map(|id| lanes.next(&run_of(&format!("open-{id}")))).collect();
+        for id in 0..20 * FEW {
+            drop(lanes.next(&run_of(&format!("over-{id}"))));
+            assert!(lanes.last.len() <= FEW, "{} are kept after {id}", lanes.last.len());
+        }
+        drop(open);
     }
 }

@@ -14,7 +14,7 @@ use orchestrator::playbook::Space;
 use orchestrator::ports::{FailureKind, JobFailure};
 use orchestrator::store::let_go::let_go_functions;
 use orchestrator::store::recovery::open_runs;
-use orchestrator::store::{History, Journal, JournalError, Record, SqliteHistory, SqliteJournal};
+use orchestrator::store::{History, Journal, JournalError, Record, RunOutcome, SqliteHistory, SqliteJournal};
 use orchestrator::testing::{Latch, ScriptedRunner, graph_of};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -147,9 +147,11 @@ async fn a_record_that_is_no_json_keeps_nobody_from_starting() {
     other.execute_batch("INSERT INTO journal (run_id, at, record) VALUES (1, 0, '{torn'), (2, 0, '')").unwrap();
     let history = SqliteHistory::open(&place.file());
     assert_eq!(history.let_go_since(0).unwrap(), [1], "the run that can be found");
-    assert!(history.entries(1).is_err());
+    assert!(matches!(history.entries(1).unwrap().last().unwrap().record, Record::Unreadable { .. }));
     assert_eq!(let_go_functions(&history, journal.tick(), Duration::from_secs(600), &[]).unwrap(), []);
-    assert_eq!(open_runs(&history, journal.tick()).unwrap().len(), 0, "neither can be read, and that is no error");
+    let open = open_runs(&history, journal.tick()).unwrap();
+    let outcomes: Vec<_> = open.iter().map(|run| run.progress.stopping.as_ref().map(|(outcome, _)| *outcome)).collect();
+    assert_eq!(outcomes, [Some(RunOutcome::Failed); 2], "neither can be read, so both end as failed");
 }
 
 /// One record can never be written, and the disk is full: the others are not broken by that.
