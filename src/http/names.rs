@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use actix_web::rt::time::timeout;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Host;
 
 use super::error::ApiError;
 use crate::playbook::Problem;
-use crate::playbook::ingestion_url::{UrlPolicy, UrlRule};
+use crate::playbook::ingestion_url::{UrlPolicy, UrlRule, parse};
 
 /// How long a name may take to resolve.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,7 +21,7 @@ pub(super) async fn judge(rule: &UrlRule, request: Option<&Value>) -> Result<(),
         return Ok(());
     }
     let text = request.and_then(|request| request.get("url")).and_then(Value::as_str).unwrap_or_default();
-    let Ok(url) = Url::parse(text) else { return Ok(()) };
+    let Some(url) = parse(text) else { return Ok(()) };
     let (Some(Host::Domain(name)), Some(port)) = (url.host(), url.port_or_known_default()) else { return Ok(()) };
     let Ok(Ok(addresses)) = timeout(PATIENCE, tokio::net::lookup_host((name, port))).await else { return Ok(()) };
     for address in addresses {

@@ -13,6 +13,10 @@ use super::text::quoted;
 /// Longest url, in bytes.
 const LONGEST_URL: usize = 8 << 10;
 
+/// Longest host name as it is written, in bytes: names have 253 letters, each of which may be spelt with three signs and more.
+/// What it takes to read one written in punycode grows with the square of its length.
+const LONGEST_HOST: usize = 1 << 10;
+
 /// `INGESTION_URL_POLICY`: which addresses an ingestion may read from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UrlPolicy {
@@ -50,7 +54,10 @@ impl UrlRule {
         if text.contains(char::is_control) {
             return bad("may not contain control characters");
         }
-        let Ok(url) = Url::parse(text) else { return bad("is not an absolute url") };
+        if has_long_host(text) {
+            return Err(Fault::new("bad-url", format!("has a host name of more than {LONGEST_HOST} bytes")));
+        }
+        let Some(url) = parse(text) else { return bad("is not an absolute url") };
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Fault::new(
                 "scheme",
@@ -108,6 +115,18 @@ impl UrlRule {
         };
         if allowed { Ok(()) } else { blocked("an address that ingestions may not read from") }
     }
+}
+
+/// Reads an absolute url, in a time that grows with its length only.
+pub fn parse(text: &str) -> Option<Url> {
+    if has_long_host(text) { None } else { Url::parse(text).ok() }
+}
+
+/// However the text is read, its host is no longer than what stands between its first colon and its path.
+fn has_long_host(text: &str) -> bool {
+    let rest = text.split_once(':').map_or(text, |(_, rest)| rest).trim_start_matches(['/', '\\']);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().is_some_and(|host| host.len() > LONGEST_HOST)
 }
 
 /// What a reason may repeat of a url: neither what stands before its host nor its query, where secrets are.
@@ -180,6 +199,23 @@ mod tests {
         for url in urls {
             assert!(rule(policy).check(url).is_ok(), "{url:?}: {:?}", rule(policy).check(url));
         }
+    }
+
+    /// Found by fuzzing: two thousand letters of punycode took as long as a document of a megabyte.
+    #[test]
+    fn a_long_host_is_refused_unread_wherever_it_stands() {
+        let name = "b".repeat(LONGEST_HOST + 1);
+        for before in ["http:", "http:/", "http://", "https:\\\\", "http://u:p@", "http:///"] {
+            for behind in ["", "/x", "\\x", "?x", "#x", ":80"] {
+                let url = format!("{before}{name}{behind}");
+                assert!(has_long_host(&url) && parse(&url).is_none(), "{url}");
+            }
+        }
+        assert!(
+            rule(UrlPolicy::Any).check(&format!("http://{name}/")).is_err_and(|fault| fault.reason.contains("host"))
+        );
+        let userinfo = format!("http://{name}:{name}@example.org/{name}?{name}@{name}");
+        assert_eq!(parse(&userinfo).and_then(|url| url.host_str().map(str::to_owned)).as_deref(), Some("example.org"));
     }
 
     #[test]
