@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod metrics;
 mod names;
+pub mod openapi;
 mod platform;
 mod preflight;
 mod report;

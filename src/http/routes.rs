@@ -11,7 +11,7 @@ use actix_web::{Error, HttpRequest, Route, web};
 
 use super::spaces::{SPACES, collection};
 use super::trail::Recording;
-use super::{ApiError, Door, api, error, health, metrics, platform};
+use super::{ApiError, Door, api, error, health, metrics, openapi, platform};
 use crate::access::Role;
 use crate::playbook::Space;
 
@@ -55,6 +55,7 @@ fn rows() -> Vec<Row> {
         Row::new(Method::POST, "/ingestion", TokenInDocument(Role::Submit), |route| route.to(platform::ingestion)),
         Row::new(Method::GET, "/health", Nothing, |route| route.to(health::health)),
         Row::new(Method::GET, "/ready", Nothing, |route| route.to(health::ready)),
+        Row::new(Method::GET, "/openapi.json", Nothing, |route| route.to(openapi::openapi)),
         Row::new(Method::GET, "/metrics", TokenFromOutside(Role::Read), |route| route.to(metrics::metrics)),
     ];
     rows.extend(api::rows());

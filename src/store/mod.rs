@@ -224,6 +224,9 @@ pub trait History: Send + Sync {
     /// Everything that was written about a run, in order.
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
 
+    /// What was written about a run after an entry, in order.
+    fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError>;
+
     /// The submitted document of a run, without its token.
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError>;
 

@@ -128,7 +128,11 @@ impl History for SqliteHistory {
     }
 
     fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
-        self.read(|db| entries(db, run_id))
+        self.entries_after(run_id, 0)
+    }
+
+    fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError> {
+        self.read(|db| entries_after(db, run_id, seq))
     }
 
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
@@ -227,8 +231,13 @@ fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<V
 
 /// Everything that was written about a run, in order.
 pub(super) fn entries(db: &Connection, run_id: i64) -> rusqlite::Result<Vec<Entry>> {
-    db.prepare_cached("SELECT seq, at, coalesce(tick, at), record FROM journal WHERE run_id = ?1 ORDER BY seq")?
-        .query_map([run_id], |row| {
+    entries_after(db, run_id, 0)
+}
+
+fn entries_after(db: &Connection, run_id: i64, seq: u64) -> rusqlite::Result<Vec<Entry>> {
+    let sql = "SELECT seq, at, coalesce(tick, at), record FROM journal WHERE run_id = ?1 AND seq > ?2 ORDER BY seq";
+    db.prepare_cached(sql)?
+        .query_map(params![run_id, i64::try_from(seq).unwrap_or(i64::MAX)], |row| {
             let record = Record::read(&text(row, 3)?);
             Ok(Entry { seq: row.get::<_, i64>(0)? as u64, run_id, at: row.get(1)?, tick: row.get(2)?, record })
         })?

@@ -39,6 +39,10 @@ impl History for MemoryJournal {
         Ok(self.state().entries(run_id))
     }
 
+    fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError> {
+        Ok(self.state().entries(run_id).into_iter().filter(|entry| entry.seq > seq).collect())
+    }
+
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
         let state = self.state();
         let run = usize::try_from(run_id - 1).ok().and_then(|at| state.runs.get(at));

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What is installed; another version makes the environment anew.
-const REQUIREMENTS: [&str; 3] = ["SecantusDB==0.7.0b3", "moto[server]==5.2.5", "minio==7.2.20"];
+const REQUIREMENTS: [&str; 4] = ["SecantusDB==0.7.0b3", "moto[server]==5.2.5", "minio==7.2.20", "schemathesis==4.32.5"];
 
 /// Path of a program of the environment, which is made first if need be.
 ///

@@ -1,3 +1,5 @@
+//! Drawings of small graphs by hand, and what holds for any.
+
 use std::collections::BTreeSet;
 
 use fastrand::Rng;

@@ -2,15 +2,18 @@
 //! address. One file per resource.
 
 mod callbacks;
+mod events;
 mod list;
 mod lookup;
 mod playbooks;
 mod rerun;
 mod run;
 mod submit;
+mod telling;
 mod tenants;
 mod validate;
 mod verbs;
+mod view;
 
 use actix_web::http::Method;
 
@@ -26,6 +29,8 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(Method::GET, "/api/v1/{runs}", Token(Role::Read), |route| route.to(list::list)),
         Row::new(Method::POST, "/api/v1/{runs}", Token(Role::Submit), |route| route.to(submit::submit)),
         Row::new(Method::GET, "/api/v1/{runs}/{id}", Token(Role::Read), |route| route.to(run::run)),
+        Row::new(Method::GET, "/api/v1/{runs}/{id}/events", Token(Role::Read), |route| route.to(events::events)),
+        Row::new(Method::GET, "/api/v1/{runs}/{id}/view", Token(Role::Read), |route| route.to(view::view)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/cancel", Token(Role::Operate), |route| route.to(verbs::cancel)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/pause", Token(Role::Operate), |route| route.to(verbs::pause)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/resume", Token(Role::Operate), |route| route.to(verbs::resume)),

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::list::summary;
 use super::lookup::{RunQuery, find_here, must_be_there, read_query};
+use super::telling::counts;
 use crate::graph::Plan;
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
 use crate::store::fold::RunWarning;
-use crate::store::{JobPhase, JobProgress, RunProgress, RunSummary};
+use crate::store::{JobProgress, RunProgress, RunSummary};
 
 /// Shows a run, the newest of the id unless `?run=` names another.
 pub(super) async fn run(
@@ -49,7 +50,7 @@ fn render_end(space: Space, run: &RunSummary) -> Value {
     view
 }
 
-fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunProgress), ApiError> {
+pub(super) fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunProgress), ApiError> {
     let unreadable = |error| ApiError::unreadable(&error);
     let history = door.history.as_ref();
     let plan = door.playbooks.get(history, space, run.run_id)?;
@@ -60,13 +61,11 @@ fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunPr
 
 fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -> Value {
     let mut view = summary(space, run);
-    let counts: Map<String, Value> =
-        JobPhase::ALL.iter().map(|phase| (phase.as_str().to_owned(), json!(progress.count(*phase)))).collect();
     let jobs: Vec<Value> = (0..progress.jobs.len()).map(|job| render_job(plan, job, &progress.jobs[job])).collect();
     view["elapsed-ms"] = json!(progress.finished.as_ref().map(|end| end.elapsed_ms));
     view["cause"] = json!(progress.finished.as_ref().and_then(|end| end.cause.clone()));
     view["rerun-of"] = json!(progress.rerun_of);
-    view["counts"] = Value::Object(counts);
+    view["counts"] = Value::Object(counts(progress));
     view["jobs"] = Value::Array(jobs);
     view["warnings"] = render_warnings(plan, progress);
     view

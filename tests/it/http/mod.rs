@@ -2,9 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "the server is another process, on the real clock")]
 
+mod any_request;
 mod api;
 mod audit;
 mod callbacks;
+mod events;
 mod exhaustion;
 mod idempotency;
 mod ingestion;

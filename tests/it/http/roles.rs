@@ -18,7 +18,7 @@ fn only_these_routes_want_no_token() {
         .filter(|(.., wants)| matches!(wants, Wants::Nothing | Wants::SecretInPath))
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
-    assert_eq!(open, ["GET /health", "GET /ready", "POST /api/v1/callbacks/{secret}"]);
+    assert_eq!(open, ["GET /health", "GET /ready", "GET /openapi.json", "POST /api/v1/callbacks/{secret}"]);
 }
 
 /// Invariant: default deny. Every route times every method, without a token: 401 where the method is one of the route's,
