@@ -58,6 +58,18 @@ fn cleaning(analysis: &str) -> String {
 }
 
 #[test]
+fn a_playbook_is_drawn_without_a_server() {
+    let table = run(&["graph", "-"], &[], &cleaning("drawn")).with(0);
+    let expected = "STEP  JOB             AFTER\n1     dataset\n2     cleaning        1\n3     data-sink       2\n";
+    assert_eq!(table.stdout, expected);
+    let picture = run(&["graph", "-", "--svg"], &[], &cleaning("drawn")).with(0).stdout;
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    assert_eq!(["class=\"card\"", "class=\"edge\"", ">cleaning<"].map(|part| picture.matches(part).count()), [3, 2, 1]);
+    let refused = run(&["graph", "-"], &[], "{}").with(2);
+    assert!(refused.stdout.is_empty() && refused.stderr.contains("/jobs"), "{}", refused.stderr);
+}
+
+#[test]
 fn help_version_and_wrong_usage() {
     let help = run(&["--help"], &[], "").with(0);
     for command in ["serve", "demo", "submit", "validate"] {

@@ -4,7 +4,7 @@ use dummy_services::{Behaviour, Kind, Script};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Stack, Stores};
-use crate::peers::{KEY, LossyDisk};
+use crate::peers::{KEY, LossyDisk, wait_for};
 
 /// Exit code of a process whose disk cannot be trusted (`EX_IOERR`).
 const IO_ERROR: i32 = 74;
@@ -75,6 +75,8 @@ fn a_failed_fsync_ends_the_process_and_the_next_one_goes_on() {
     let long = Behaviour { latency_ms: 1_000, ..Behaviour::default() };
     let mut stack = stack_on(&disk, Script { kinds: [(Kind::Cleaning, long)].into(), ..Script::default() });
     stack.orchestrator.submit(&playbook("before"));
+    // its directories are made by then: the journal is the next that wants something of the disk
+    wait_for("the job is at work", PATIENCE, || (starts(&stack, "before") == 1).then_some(()));
     disk.refuse();
     let mut late = playbook("late");
     late["diastema-token"] = KEY.into();
