@@ -98,8 +98,17 @@ impl ApiClient {
     /// One run with its jobs.
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
+        let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
         let request = self.client.get(url).bearer_auth(self.token.reveal());
+        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
+        self.read(response).await
+    }
+
+    /// Runs, the newest first.
+    pub(super) async fn list(&self, collection: &str, query: &[(&'static str, String)]) -> Result<Value, Failure> {
+        let request = self.client.get(format!("{}/api/v1/{collection}", self.server)).bearer_auth(self.token.reveal());
+        let request = request.query(&query).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
         self.read(response).await
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dummy_services::{Behaviour, Dummies, Options, S3Options, Script};
 use futures::future::{Either, select};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, KeyArgument, ServerArguments};
@@ -181,6 +182,9 @@ impl Show<'_> {
             "status:  curl -H 'Authorization: Bearer <DIASTEMA_KEY>' {}/api/v1/analyses/{id}",
             self.url
         ));
+        let token = utf8_percent_encode(self.config.key.reveal(), NON_ALPHANUMERIC);
+        let page = utf8_percent_encode(&format!("/runs/analyses/{id}"), NON_ALPHANUMERIC).to_string();
+        output::data(&format!("pages:   {}/ui#token={token}&page={page}", self.url));
         let notices = self.dummies.notices();
         output::data(&format!(
             "notices: {} sent to the web application, the last: {}",

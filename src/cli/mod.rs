@@ -8,6 +8,7 @@ mod exit;
 mod files;
 mod graph;
 mod logging;
+mod look;
 mod output;
 mod recovery;
 mod serve;
@@ -19,7 +20,7 @@ mod validate;
 mod verbs;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Exit;
 
@@ -45,6 +46,12 @@ enum Command {
     Graph(graph::Arguments),
     /// Print the JSON Schema of a playbook.
     Schema,
+    /// List runs, the newest first.
+    List(look::ListArguments),
+    /// Show a run with its jobs.
+    Get(look::RunArguments),
+    /// Follow a run to its end; the exit code is its outcome.
+    Watch(look::RunArguments),
     /// End a run now.
     Cancel(verbs::Arguments),
     /// Let nothing more of a run start until it is resumed.
@@ -56,6 +63,11 @@ enum Command {
     /// Make tokens for TOKENS_FILE, or check that file.
     #[command(subcommand)]
     Token(token::Command),
+    /// Print what makes a shell complete these commands.
+    Completion {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Reads the command line, does it, answers how it went.
@@ -76,14 +88,25 @@ pub fn run() -> Exit {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Schema => validate::schema(),
+        Command::List(arguments) => look::list(&arguments),
+        Command::Get(arguments) => look::get(&arguments),
+        Command::Watch(arguments) => look::follow(&arguments),
         Command::Cancel(arguments) => verbs::run("cancel", &arguments),
         Command::Pause(arguments) => verbs::run("pause", &arguments),
         Command::Resume(arguments) => verbs::run("resume", &arguments),
         Command::Rerun(arguments) => verbs::rerun(&arguments),
         Command::Token(command) => token::run(&command),
+        Command::Completion { shell } => Ok(completion(shell)),
     };
     result.unwrap_or_else(|failure| {
         output::note(&format!("error: {}", failure.text));
         failure.exit
     })
+}
+
+fn completion(shell: clap_complete::Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "orchestrator", &mut script);
+    output::data(String::from_utf8_lossy(&script).trim_end());
+    Exit::Succeeded
 }

@@ -18,6 +18,7 @@ mod spaces;
 mod submission;
 mod throttle;
 mod trail;
+mod ui;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -57,6 +57,8 @@ const ABOUT: &[About] = &[
     About { route: "GET /health", says: "The process is alive", query: &[], takes: Takes::Nothing, well: &[200] },
     About { route: "GET /ready", says: "It can accept work", query: &[], takes: Takes::Nothing, well: &[200] },
     About { route: "GET /metrics", says: "Counts for Prometheus", query: &[], takes: Takes::Nothing, well: &[200] },
+    About { route: "GET /ui", says: "Pages for browsers", query: &[], takes: Takes::Nothing, well: &[200] },
+    About { route: "GET /ui/{file:.*}", says: "A part of the pages", query: &[], takes: Takes::Nothing, well: &[200] },
     About { route: "GET /openapi.json", says: "This document", query: &[], takes: Takes::Nothing, well: &[200] },
     About {
         route: "GET /api/v1/{runs}",
@@ -161,6 +163,7 @@ pub fn document() -> Value {
     let mut paths = Map::new();
     for (method, path, wants) in routes() {
         if let Some(about) = about(&method, &path) {
+            let path = spelt(&path);
             let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
             item[method.as_str().to_lowercase()] = operation(about, &path, wants);
         }
@@ -174,6 +177,11 @@ pub fn document() -> Value {
             "schemas": {"Refusal": refusal()},
         },
     })
+}
+
+/// A path as the document spells it: the router's patterns are its own.
+fn spelt(path: &str) -> String {
+    path.replace(":.*}", "}")
 }
 
 fn about(method: &Method, path: &str) -> Option<&'static About> {
@@ -261,7 +269,7 @@ mod tests {
     fn every_route_is_in_the_document() {
         let document = document();
         for (method, path, _) in routes() {
-            let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+            let operation = &document["paths"][spelt(&path)][method.as_str().to_lowercase()];
             assert!(operation["summary"].is_string(), "nothing is said about {method} {path}");
         }
         let documented: usize = document["paths"]

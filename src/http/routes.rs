@@ -11,7 +11,7 @@ use actix_web::{Error, HttpRequest, Route, web};
 
 use super::spaces::{SPACES, collection};
 use super::trail::Recording;
-use super::{ApiError, Door, api, error, health, metrics, openapi, platform};
+use super::{ApiError, Door, api, error, health, metrics, openapi, platform, ui};
 use crate::access::Role;
 use crate::playbook::Space;
 
@@ -56,6 +56,8 @@ fn rows() -> Vec<Row> {
         Row::new(Method::GET, "/health", Nothing, |route| route.to(health::health)),
         Row::new(Method::GET, "/ready", Nothing, |route| route.to(health::ready)),
         Row::new(Method::GET, "/openapi.json", Nothing, |route| route.to(openapi::openapi)),
+        Row::new(Method::GET, "/ui", Nothing, |route| route.to(ui::index)),
+        Row::new(Method::GET, "/ui/{file:.*}", Nothing, |route| route.to(ui::file)),
         Row::new(Method::GET, "/metrics", TokenFromOutside(Role::Read), |route| route.to(metrics::metrics)),
     ];
     rows.extend(api::rows());

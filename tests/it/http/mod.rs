@@ -19,6 +19,7 @@ mod tenants;
 mod tls;
 mod token;
 mod transport;
+mod ui;
 mod usage;
 mod validate;
 mod verdicts;

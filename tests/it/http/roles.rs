@@ -18,7 +18,17 @@ fn only_these_routes_want_no_token() {
         .filter(|(.., wants)| matches!(wants, Wants::Nothing | Wants::SecretInPath))
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
-    assert_eq!(open, ["GET /health", "GET /ready", "GET /openapi.json", "POST /api/v1/callbacks/{secret}"]);
+    assert_eq!(
+        open,
+        [
+            "GET /health",
+            "GET /ready",
+            "GET /openapi.json",
+            "GET /ui",
+            "GET /ui/{file:.*}",
+            "POST /api/v1/callbacks/{secret}"
+        ]
+    );
 }
 
 /// Invariant: default deny. Every route times every method, without a token: 401 where the method is one of the route's,
@@ -32,7 +42,7 @@ fn every_route_and_method_without_a_token_is_refused() {
     assert!(methods.len() >= 18, "{methods:#?}");
     let mut judged = 0;
     for (path, known) in &methods {
-        let real = path.replace("{id}", "some-id").replace("{secret}", "some-secret");
+        let real = path.replace("{id}", "some-id").replace("{secret}", "some-secret").replace("{file:.*}", "app.js");
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"] {
             let wants = known.iter().find(|(known, _)| known.as_str() == method).map(|(_, wants)| *wants);
             let answer = server().ask(method, &real, &[("Content-Type", "application/json")], "{}");

@@ -257,3 +257,33 @@ fn the_demo_runs_to_its_end() {
         run(&["demo", "--once", "--latency", "0", "--playbook", &file.display().to_string()], &here, "").with(1);
     assert!(failed.stderr.contains("failed: step 5"), "{}", failed.stderr);
 }
+
+#[test]
+fn runs_are_listed_shown_and_followed() {
+    let stack = Stack::answering(Stores::Embedded, Script::default(), &[]);
+    let url = format!("http://{}", stack.orchestrator.server.address);
+    let there = [("DIASTEMA_URL", url.as_str()), ("DIASTEMA_KEY", KEY)];
+    run(&["submit", "-", "--watch"], &there, &cleaning("seen-1")).with(0);
+    run(&["submit", "-"], &there, &cleaning("seen-2")).with(0);
+    let followed = run(&["watch", "seen-2"], &there, "").with(0);
+    assert!(followed.stdout.is_empty() && followed.stderr.contains("step=3"), "{}", followed.stderr);
+    assert_eq!(run(&["list", "-o", "name"], &there, "").with(0).stdout, "seen-2\nseen-1\n");
+    assert_eq!(run(&["list", "-o", "name", "--limit", "1"], &there, "").with(0).stdout, "seen-2\n");
+    assert_eq!(run(&["list", "-o", "name", "--state", "failed"], &there, "").with(0).stdout, "");
+    let table = run(&["list", "--tenant", "shell"], &there, "").with(0).stdout;
+    assert!(table.starts_with("STATE      RUN  TENANT  TOOK"), "{table}");
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let lines = run(&["list", "-o", "ndjson"], &there, "").with(0).stdout;
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|run| run["state"] == "succeeded")));
+    let shown = run(&["get", "seen-1"], &there, "").with(0).stdout;
+    assert!(shown.starts_with("seen-1 run 1 succeeded, tenant shell, "), "{shown}");
+    assert!(shown.contains("\n2     cleaning   succeeded  1\n"), "{shown}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&run(&["get", "seen-1", "-o", "json"], &there, "").with(0).stdout).unwrap()["run"],
+        1
+    );
+    assert!(run(&["get", "nobody"], &there, "").with(2).stderr.contains("not-found"));
+    assert!(run(&["list", "--state", "odd"], &there, "").with(2).stderr.contains("states are"));
+    run(&["list"], &[("DIASTEMA_URL", &format!("http://127.0.0.1:{CLOSED_PORT}")), ("DIASTEMA_KEY", KEY)], "").with(5);
+    assert!(run(&["completion", "bash"], &[], "").with(0).stdout.contains("orchestrator"));
+}
