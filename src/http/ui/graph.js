@@ -144,7 +144,10 @@ export class Graph {
     }
     pen.strokeStyle = colour("focus");
     pen.lineWidth = 1;
-    pen.strokeRect(left + sight.left * scale, top + sight.top * scale, (sight.right - sight.left) * scale, (sight.bottom - sight.top) * scale);
+    const inside = (value, most) => Math.min(Math.max(value, 0), most) * scale;
+    const [fromX, toX] = [inside(sight.left, this.view.width), inside(sight.right, this.view.width)];
+    const [fromY, toY] = [inside(sight.top, this.view.height), inside(sight.bottom, this.view.height)];
+    pen.strokeRect(left + fromX, top + fromY, toX - fromX, toY - fromY);
   }
 
   at(event) {
