@@ -89,6 +89,13 @@ const ABOUT: &[About] = &[
         well: &[200],
     },
     About {
+        route: "GET /api/v1/{runs}/{id}/jobs/{step}",
+        says: "One job with its attempts and where its time went",
+        query: &[RUN],
+        takes: Takes::Nothing,
+        well: &[200],
+    },
+    About {
         route: "GET /api/v1/{runs}/{id}/view",
         says: "The jobs of a run and where to draw them",
         query: &[RUN],

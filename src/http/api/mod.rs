@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod events;
+mod job;
 mod list;
 mod lookup;
 mod playbooks;
@@ -30,6 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(Method::POST, "/api/v1/{runs}", Token(Role::Submit), |route| route.to(submit::submit)),
         Row::new(Method::GET, "/api/v1/{runs}/{id}", Token(Role::Read), |route| route.to(run::run)),
         Row::new(Method::GET, "/api/v1/{runs}/{id}/events", Token(Role::Read), |route| route.to(events::events)),
+        Row::new(Method::GET, "/api/v1/{runs}/{id}/jobs/{step}", Token(Role::Read), |route| route.to(job::job)),
         Row::new(Method::GET, "/api/v1/{runs}/{id}/view", Token(Role::Read), |route| route.to(view::view)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/cancel", Token(Role::Operate), |route| route.to(verbs::cancel)),
         Row::new(Method::POST, "/api/v1/{runs}/{id}/pause", Token(Role::Operate), |route| route.to(verbs::pause)),

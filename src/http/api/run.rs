@@ -71,7 +71,7 @@ fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -
     view
 }
 
-fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
+pub(super) fn render_job(plan: &Plan, index: usize, progress: &JobProgress) -> Value {
     let job = &plan.playbook.jobs[index];
     let inputs: Vec<&str> = job.inputs.iter().map(|input| plan.playbook.jobs[*input].step.text()).collect();
     json!({

@@ -213,6 +213,37 @@ fn a_run_is_drawn_with_the_states_of_its_jobs() {
 }
 
 #[test]
+fn a_job_is_shown_with_its_attempts_and_where_its_time_went() {
+    let stack = working(60);
+    let mut document = chain("Shown", 2);
+    document["jobs"][1]["retry"] = json!({"attempts": 2, "backoff-s": 0.1});
+    let fault = "error:no".parse().ok();
+    let jobs = [("shown-3".to_owned(), Behaviour { fault, latency_ms: 60, ..Behaviour::default() })].into();
+    let default = Behaviour { latency_ms: 60, ..Behaviour::default() };
+    stack.dummies.set_script(Script { jobs, default, ..Script::default() });
+    document["jobs"][2]["retry"] = json!({"attempts": 2, "backoff-s": 0.1});
+    stack.orchestrator.submit(&document);
+    stack.orchestrator.settled("analyses", "Shown", PATIENCE);
+    let job = |step: u32| {
+        let answer = stack.orchestrator.server.get_with(&format!("/api/v1/analyses/Shown/jobs/{step}"), KEY);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    let (good, bad) = (job(2), job(3));
+    assert_eq!((&good["state"], good["attempts"].as_array().unwrap().len()), (&json!("succeeded"), 1), "{good:#}");
+    assert_eq!(good["attempts"][0]["service"], "cleaning");
+    assert!(good["timing"]["running-ms"].as_i64().unwrap() >= 40, "{good:#}");
+    assert_eq!((&bad["state"], bad["attempts"].as_array().unwrap().len()), (&json!("succeeded"), 2), "{bad:#}");
+    assert_eq!(
+        ["failed", "succeeded"].map(|outcome| json!(outcome)),
+        [0, 1].map(|at| bad["attempts"][at]["outcome"].clone())
+    );
+    assert!(bad["attempts"][0]["failure"]["message"].as_str().unwrap().contains("no"), "{bad:#}");
+    assert!(bad["timing"]["waiting-ms"].as_i64().unwrap() >= 40, "it waited for step 2: {bad:#}");
+    refused(&stack.orchestrator.server.get_with("/api/v1/analyses/Shown/jobs/9", KEY), 404, "not-found");
+}
+
+#[test]
 fn nobody_sees_what_happens_at_other_tenants() {
     let tokens =
         [entry("alpha", json!(["alpha"]), &["submit", "read"]), entry("beta", json!(["beta"]), &["submit", "read"])];
@@ -220,7 +251,7 @@ fn nobody_sees_what_happens_at_other_tenants() {
     let mut document = playbook("Mine");
     document["database-id"] = json!("alpha");
     assert_eq!(shared.post("alpha", "/analysis", document).status, 202);
-    for what in ["events", "view"] {
+    for what in ["events", "view", "jobs/1"] {
         let path = format!("/api/v1/analyses/Mine/{what}");
         assert_eq!(shared.ask("alpha", "GET", &path, "").status, 200);
         let nobodys = shared.ask("beta", "GET", &path.replace("Mine", "Nobodys"), "");
