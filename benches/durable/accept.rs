@@ -18,7 +18,7 @@ use crate::program::{KEY, Program};
 /// One analysis runs, and waits for a service that is not there; all others wait behind it.
 pub(super) fn orchestrator(data: &Path) -> Program {
     let limits = [("TENANT_RUNNING_ANALYSES", "1"), ("TENANT_OPEN_ANALYSES", "1000000")];
-    let more = [("TOTAL_OPEN_ANALYSES", "1000000"), ("START_RETRY_SECONDS", "3600"), ("RUST_LOG", "info")];
+    let more = [("TOTAL_OPEN_ANALYSES", "1000000"), ("START_RETRY_SECONDS", "3600")];
     Program::start(data, limits.into_iter().chain(more).map(|(name, value)| (name, value.to_owned())))
 }
 

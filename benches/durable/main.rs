@@ -11,11 +11,13 @@ mod accept;
 mod orchestration;
 #[path = "../program.rs"]
 mod program;
+#[path = "../times.rs"]
+mod times;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use accept::Pace;
+use times::{median, percentile};
 
 /// As in the program: actors are many small things that come and go, which glibc's allocator handles badly.
 #[global_allocator]
@@ -65,17 +67,12 @@ async fn acceptance(submissions: usize, directory: &std::path::Path) {
         println!(
             "{submissions} durable 202s, {CLIENTS} clients, {offered}: {:.0}/s, p50 {:?}, p99 {:?}; floor: a bare server {:.0}/s, p50 {:?}, p99 {:?}; {:.2} x floor",
             submissions as f64 / ours.time.as_secs_f64(),
-            percentile(&mut ours.answers, 50),
+            median(&mut ours.answers),
             percentile(&mut ours.answers, 99),
             submissions as f64 / floor.time.as_secs_f64(),
-            percentile(&mut floor.answers, 50),
+            median(&mut floor.answers),
             percentile(&mut floor.answers, 99),
             ours.time.as_secs_f64() / floor.time.as_secs_f64(),
         );
     }
-}
-
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort();
-    times[(times.len() * percent / 100).min(times.len() - 1)]
 }

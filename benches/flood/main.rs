@@ -10,6 +10,8 @@
 
 #[path = "../program.rs"]
 mod program;
+#[path = "../times.rs"]
+mod times;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use program::{KEY, Program};
+use times::median;
 
 const ANALYSES: usize = 1_000;
 /// Jobs of each that go to a service.
@@ -138,9 +141,4 @@ fn chains(tenant: &str, id: &str, jobs: usize, chains: usize) -> Value {
         }
     }
     json!({"diastema-token": KEY, "analysis-id": id, "database-id": tenant, "metadata": {}, "jobs": all})
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -11,13 +11,15 @@
 mod engine;
 mod floors;
 mod service;
+#[path = "../times.rs"]
+mod times;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use engine::Running;
 use orchestrator::testing::{Shape, Sketch};
 use service::Service;
+use times::{median, percentile};
 
 /// As in the program: actors are many small things that come and go, which glibc's allocator handles badly.
 #[global_allocator]
@@ -94,13 +96,4 @@ async fn graphs(rounds: usize, service: &Service, running: &Running, directory: 
 /// A data set and so many cleanings one after the other.
 fn chain(id: &str, jobs: usize) -> Sketch {
     Shape::Chain.sketch(jobs + 1, 0).id(id)
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    percentile(times, 50)
-}
-
-fn percentile(times: &mut [Duration], percent: usize) -> Duration {
-    times.sort();
-    times[(times.len() * percent / 100).min(times.len() - 1)]
 }

@@ -10,6 +10,8 @@
 
 mod prepare;
 mod service;
+#[path = "../times.rs"]
+mod times;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
+use times::median;
 
 const ANALYSES: usize = 10_000;
 
@@ -101,7 +104,7 @@ fn recover(data: &Path, service: u16) -> Recovered {
     let time = since.elapsed();
     println!("    {time:?}, {done}");
     let process = child.0.id();
-    Recovered { time, work: processor_time(process), kib: resident(process) }
+    Recovered { time, work: processor_time(process), kib: test_peers::resident_memory(process).unwrap() }
 }
 
 /// Killed with the value.
@@ -120,15 +123,4 @@ fn processor_time(process: u32) -> Duration {
     let (_, numbers) = stat.rsplit_once(')').unwrap();
     let ticks = numbers.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
     Duration::from_millis(ticks.sum::<u64>() * 10)
-}
-
-fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

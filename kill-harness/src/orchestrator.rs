@@ -101,10 +101,7 @@ impl Orchestrator {
     ///
     /// *Errors*: it has ended.
     pub(crate) fn memory(&self) -> Result<f64, String> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|error| error.to_string())?;
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        let resident = test_peers::resident_memory(self.pid).map(|kib| kib as f64);
         resident.ok_or_else(|| "the orchestrator has no memory any more".to_owned())
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct Figures {
 }
 
 /// Everything works a little while.
-pub(crate) fn script() -> Script {
+fn script() -> Script {
     let latency_ms = WORK.as_millis() as u64;
     Script { default: Behaviour { latency_ms, ..Behaviour::default() }, ..Script::default() }
 }

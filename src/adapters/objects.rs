@@ -14,6 +14,7 @@ use s3::creds::Credentials;
 use s3::error::S3Error;
 use s3::request::Request;
 use s3::request::tokio_backend::ReqwestRequest;
+use s3::serde_types::Object;
 use s3::{Bucket, BucketConfiguration, Region};
 
 use super::address::Address;
@@ -81,19 +82,13 @@ impl S3Objects {
     ///
     /// *Errors*: the store does not answer, or refuses.
     pub async fn stored_bytes(&self, bucket: &BucketName) -> Result<u64, StoreError> {
-        let (bucket, mut bytes, mut next) = (self.inner.bucket(bucket.as_str())?, 0_u64, None);
-        loop {
-            let page = match bucket.list_page(String::new(), None, next, None, None).await {
-                Ok((page, _)) => page,
-                Err(S3Error::HttpFailWithBody(404, _)) => return Ok(0),
-                Err(error) => return Err(failed(&error)),
-            };
-            bytes = page.contents.iter().fold(bytes, |sum, object| sum.saturating_add(object.size));
-            next = page.next_continuation_token.filter(|_| page.is_truncated);
-            if next.is_none() {
-                return Ok(bytes);
-            }
-        }
+        let mut bytes = 0_u64;
+        let add = |page: Vec<Object>| {
+            bytes = page.iter().fold(bytes, |sum, object| sum.saturating_add(object.size));
+            Ok(())
+        };
+        self.inner.each_page(bucket.as_str(), "", add).await?;
+        Ok(bytes)
     }
 }
 
@@ -156,21 +151,37 @@ impl Inner {
     }
 
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let (bucket, mut keys, mut next) = (self.bucket(bucket)?, Vec::new(), None);
-        loop {
-            let page = match bucket.list_page(prefix.to_owned(), None, next, None, None).await {
-                Ok((page, _)) => page,
-                Err(S3Error::HttpFailWithBody(404, _)) => return Ok(Vec::new()),
-                Err(error) => return Err(failed(&error)),
-            };
-            keys.extend(page.contents.into_iter().map(|object| object.key));
+        let mut keys = Vec::new();
+        let add = |page: Vec<Object>| {
+            keys.extend(page.into_iter().map(|object| object.key));
             if keys.len() > MOST_KEYS {
                 let why = format!("there are more than {MOST_KEYS} objects in one place");
                 return Err(StoreError::Refused { store: STORE, why });
             }
+            Ok(())
+        };
+        self.each_page(bucket, prefix, add).await?;
+        Ok(keys)
+    }
+
+    /// Hands over the objects of a listing page by page; none when there is no such bucket.
+    async fn each_page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        mut take: impl FnMut(Vec<Object>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (bucket, mut next) = (self.bucket(bucket)?, None);
+        loop {
+            let page = match bucket.list_page(prefix.to_owned(), None, next, None, None).await {
+                Ok((page, _)) => page,
+                Err(S3Error::HttpFailWithBody(404, _)) => return Ok(()),
+                Err(error) => return Err(failed(&error)),
+            };
+            take(page.contents)?;
             next = page.next_continuation_token.filter(|_| page.is_truncated);
             if next.is_none() {
-                return Ok(keys);
+                return Ok(());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use awc::http::StatusCode;
-use awc::{Client, ClientRequest, Connector};
+use awc::{Client, ClientRequest, Connector, SendClientRequest};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -83,16 +83,14 @@ impl ApiClient {
     ) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{collection}", self.server);
         let request = key.put_into(self.client.post(url).bearer_auth(self.token.reveal()));
-        let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
-        self.read(response).await
+        self.answer(request.send_json(document)).await
     }
 
     /// What the server says about a document and about what it would find; nothing starts.
     pub(super) async fn preflight(&self, ingestion: bool, document: &Map<String, Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/validate?preflight=true&ingestion={ingestion}", self.server);
         let request = self.client.post(url).bearer_auth(self.token.reveal());
-        let response = request.send_json(document).await.map_err(|error| self.unreachable(&error.to_string()))?;
-        self.read(response).await
+        self.answer(request.send_json(document)).await
     }
 
     /// One run with its jobs.
@@ -101,16 +99,14 @@ impl ApiClient {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
         let request = self.client.get(url).bearer_auth(self.token.reveal());
-        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
-        self.read(response).await
+        self.answer(request.send()).await
     }
 
     /// Runs, the newest first.
     pub(super) async fn list(&self, collection: &str, query: &[(&'static str, String)]) -> Result<Value, Failure> {
         let request = self.client.get(format!("{}/api/v1/{collection}", self.server)).bearer_auth(self.token.reveal());
         let request = request.query(&query).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
-        self.read(response).await
+        self.answer(request.send()).await
     }
 
     /// Asks something of a run; answers the 202's body.
@@ -126,14 +122,11 @@ impl ApiClient {
         let url = format!("{}/api/v1/{collection}/{id}/{verb}", self.server);
         let request = key.put_into(self.client.post(url).bearer_auth(self.token.reveal())).query(&query);
         let request = request.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-        let response = request.send().await.map_err(|error| self.unreachable(&error.to_string()))?;
-        self.read(response).await
+        self.answer(request.send()).await
     }
 
-    async fn read<S>(&self, mut response: awc::ClientResponse<S>) -> Result<Value, Failure>
-    where
-        S: futures::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>> + Unpin,
-    {
+    async fn answer(&self, sent: SendClientRequest) -> Result<Value, Failure> {
+        let mut response = sent.await.map_err(|error| self.unreachable(&error.to_string()))?;
         let status = response.status();
         let body = response.body().limit(LARGEST_ANSWER).await.map_err(|error| self.unreachable(&error.to_string()))?;
         let value: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);

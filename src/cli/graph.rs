@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::client::problem_line;
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
-use super::validate::read_document;
-use crate::config::Config;
+use super::validate::{read_document, settings_here};
 use crate::graph::build::{Plan, build};
 use crate::graph::layout::layout;
 use crate::graph::svg::{Card, svg};
@@ -24,8 +23,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let document = read_document(&arguments.file)?;
-    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
-    let plan = build(&document, &settings).map_err(|refusal| {
+    let plan = build(&document, &settings_here()).map_err(|refusal| {
         let lines: Vec<String> =
             refusal.problems.iter().map(|problem| problem_line(&serde_json::json!(problem))).collect();
         let text = format!("{} cannot be drawn before it is valid:\n{}", arguments.file.display(), lines.join("\n"));

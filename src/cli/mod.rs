@@ -1,26 +1,27 @@
 //! The command line: one file per command. stdout is for data, stderr for progress.
 
-mod access;
 mod client;
+mod completion;
 mod demo;
 mod drain;
 mod exit;
 mod files;
 mod graph;
 mod logging;
-mod look;
 mod output;
 mod recovery;
+mod reload;
+mod runs;
 mod serve;
 mod stack;
-mod stock;
+mod storage_usage;
 mod submit;
 mod token;
 mod validate;
 mod verbs;
 mod watch;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
 
@@ -47,11 +48,11 @@ enum Command {
     /// Print the JSON Schema of a playbook.
     Schema,
     /// List runs, the newest first.
-    List(look::ListArguments),
+    List(runs::ListArguments),
     /// Show a run with its jobs.
-    Get(look::RunArguments),
+    Get(runs::RunArguments),
     /// Follow a run to its end; the exit code is its outcome.
-    Watch(look::RunArguments),
+    Watch(runs::RunArguments),
     /// End a run now.
     Cancel(verbs::Arguments),
     /// Let nothing more of a run start until it is resumed.
@@ -64,10 +65,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     /// Print what makes a shell complete these commands.
-    Completion {
-        /// Which shell.
-        shell: clap_complete::Shell,
-    },
+    Completion(completion::Arguments),
 }
 
 /// Reads the command line, does it, answers how it went.
@@ -88,25 +86,18 @@ pub fn run() -> Exit {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Schema => validate::schema(),
-        Command::List(arguments) => look::list(&arguments),
-        Command::Get(arguments) => look::get(&arguments),
-        Command::Watch(arguments) => look::follow(&arguments),
+        Command::List(arguments) => runs::list(&arguments),
+        Command::Get(arguments) => runs::get(&arguments),
+        Command::Watch(arguments) => runs::follow(&arguments),
         Command::Cancel(arguments) => verbs::run("cancel", &arguments),
         Command::Pause(arguments) => verbs::run("pause", &arguments),
         Command::Resume(arguments) => verbs::run("resume", &arguments),
         Command::Rerun(arguments) => verbs::rerun(&arguments),
         Command::Token(command) => token::run(&command),
-        Command::Completion { shell } => Ok(completion(shell)),
+        Command::Completion(arguments) => completion::run::<Arguments>(&arguments),
     };
     result.unwrap_or_else(|failure| {
         output::note(&format!("error: {}", failure.text));
         failure.exit
     })
-}
-
-fn completion(shell: clap_complete::Shell) -> Exit {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "orchestrator", &mut script);
-    output::data(String::from_utf8_lossy(&script).trim_end());
-    Exit::Succeeded
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use futures::future::{Either, select};
 
-use super::access::Hangups;
 use super::drain::{StopSignals, end_with};
 use super::exit::{CommandResult, Exit, Failure};
 use super::logging::start_logging;
+use super::reload::Hangups;
 use super::stack::{Stack, Stores, listen};
 use crate::chaos;
 use crate::config::Config;

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
-use super::access::Reloadable;
 use super::drain::LONGEST_ANSWER_SECONDS;
 use super::exit::{Exit, Failure};
 use super::files::connections_per_worker;
 use super::recovery::{Order, Recovery};
-use super::stock;
+use super::reload::Reloadable;
+use super::storage_usage;
 use crate::adapters::address::Address;
 use crate::adapters::embedded_s3::{EmbeddedS3, EmbeddedS3Error, Settings as S3Settings};
 use crate::adapters::frontend::WebApplication;
@@ -182,7 +182,7 @@ impl Stack {
         recovery.wait_for_usual().await;
         let counted =
             S3Objects::new(object_store(config, stores.objects.clone())).map_err(|error| failed(error.to_string()))?;
-        stock::keep_counting(counted, stores.history(), reloadable.limits.subscribe(), engine.clone());
+        storage_usage::keep_counting(counted, stores.history(), reloadable.limits.subscribe(), engine.clone());
         let door = web::Data::new(Door {
             engine,
             journal: Arc::new(stores.journal.clone()),

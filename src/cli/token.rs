@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::access::read_file;
 use super::exit::{CommandResult, Exit, Failure};
 use super::output;
+use super::reload::read_file;
 use crate::access::tokens;
 use crate::disk::random_bytes;
 

@@ -11,6 +11,7 @@ use super::output;
 use crate::config::Config;
 use crate::graph::build::{build, build_ingestion};
 use crate::http::report;
+use crate::playbook::check::CheckSettings;
 use crate::playbook::json as strict;
 use crate::playbook::schema::playbook_schema;
 
@@ -56,9 +57,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     Ok(if fine { Exit::Succeeded } else { Exit::Usage })
 }
 
+/// How a server in this environment would judge.
+pub(super) fn settings_here() -> CheckSettings {
+    Config::from_env().map(|config| config.checks()).unwrap_or_default()
+}
+
 /// The server's own checks under its own settings, as far as this environment has them.
 fn offline(ingestion: bool, document: &Map<String, Value>) -> Value {
-    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
+    let settings = settings_here();
     report(&if ingestion { build_ingestion(document, &settings) } else { build(document, &settings) })
 }
 
@@ -83,7 +89,7 @@ fn print_findings(file: &Path, report: &Value) {
 
 /// Prints the JSON Schema of what this environment's settings accept.
 pub(super) fn schema() -> CommandResult {
-    let settings = Config::from_env().map(|config| config.checks()).unwrap_or_default();
+    let settings = settings_here();
     let text = serde_json::to_string_pretty(&playbook_schema(&settings));
     output::data(&text.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?);
     Ok(Exit::Succeeded)

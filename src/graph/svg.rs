@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(drawn.matches("<rect class=\"card\"").count(), 3);
         assert_eq!(drawn.matches("<path class=\"edge\"").count(), 3);
         assert!(drawn.contains(">a &lt;b&gt; &amp; &quot;c&quot;<"), "{drawn}");
-        assert!(drawn.contains(">a name that is much to…<") || drawn.contains('…'), "{drawn}");
+        assert!(drawn.contains(">a name that is much t…<"), "{drawn}");
         assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
     }
 }

@@ -46,15 +46,7 @@ impl Caller {
     }
 
     /// The tenants whose runs are there for this caller, `None` for all.
-    pub(super) fn tenants(&self) -> Option<Vec<String>> {
-        match &self.holder.scope {
-            Scope::All => None,
-            Scope::Only(tenants) => Some(tenants.iter().map(|tenant| tenant.as_str().to_owned()).collect()),
-        }
-    }
-
-    /// The same by their types.
-    pub(super) fn tenant_ids(&self) -> Option<Vec<TenantId>> {
+    pub(super) fn tenants(&self) -> Option<Vec<TenantId>> {
         match &self.holder.scope {
             Scope::All => None,
             Scope::Only(tenants) => Some(tenants.iter().cloned().collect()),

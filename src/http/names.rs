@@ -10,7 +10,7 @@ use url::Host;
 
 use super::error::ApiError;
 use crate::playbook::Problem;
-use crate::playbook::ingestion_url::{UrlPolicy, UrlRule, parse};
+use crate::playbook::ingestion_url::{self, UrlPolicy, UrlRule};
 
 /// How long a name may take to resolve.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,7 +21,7 @@ pub(super) async fn judge(rule: &UrlRule, request: Option<&Value>) -> Result<(),
         return Ok(());
     }
     let text = request.and_then(|request| request.get("url")).and_then(Value::as_str).unwrap_or_default();
-    let Some(url) = parse(text) else { return Ok(()) };
+    let Some(url) = ingestion_url::parse(text) else { return Ok(()) };
     let (Some(Host::Domain(name)), Some(port)) = (url.host(), url.port_or_known_default()) else { return Ok(()) };
     let Ok(Ok(addresses)) = timeout(PATIENCE, tokio::net::lookup_host((name, port))).await else { return Ok(()) };
     for address in addresses {

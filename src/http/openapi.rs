@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::Wants;
 use super::routes::routes;
+use super::{Wants, api};
 
 /// What the table of routes does not say.
 struct About {
@@ -36,7 +36,6 @@ enum Takes {
 
 const RUN: (&str, Kind) = ("run", Kind::Number);
 const DRY_RUN: (&str, Kind) = ("dry-run", Kind::Flag);
-const STATES: Kind = Kind::Words(&["queued", "running", "paused", "succeeded", "failed", "cancelled", "stopped"]);
 
 /// One for every route; `{runs}` stands for both collections.
 const ABOUT: &[About] = &[
@@ -63,7 +62,12 @@ const ABOUT: &[About] = &[
     About {
         route: "GET /api/v1/{runs}",
         says: "Runs, newest first, page by page",
-        query: &[("state", STATES), ("tenant", Kind::Text), ("cursor", Kind::Number), ("limit", Kind::Number)],
+        query: &[
+            ("state", Kind::Words(&api::STATES)),
+            ("tenant", Kind::Text),
+            ("cursor", Kind::Number),
+            ("limit", Kind::Number),
+        ],
         takes: Takes::Nothing,
         well: &[200],
     },

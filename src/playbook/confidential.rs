@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::ingestion_url::parse;
+use super::ingestion_url;
 
 /// What stands in place of a secret.
 const STARS: &str = "***";
@@ -102,7 +102,7 @@ fn of_address(text: &str, texts: &mut Vec<String>) {
     let query = text.split_once('?').map(|(_, rest)| rest.split('#').next().unwrap_or_default()).unwrap_or_default();
     texts.push(query.to_owned());
     // as it is sent, where that differs from how it was written
-    texts.extend(parse(text).and_then(|url| url.query().map(str::to_owned)));
+    texts.extend(ingestion_url::parse(text).and_then(|url| url.query().map(str::to_owned)));
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, pair));
         if is_secret(name) || value.len() >= LONG {

@@ -57,7 +57,7 @@ impl UrlRule {
         if has_long_host(text) {
             return Err(Fault::new("bad-url", format!("has a host name of more than {LONGEST_HOST} bytes")));
         }
-        let Some(url) = parse(text) else { return bad("is not an absolute url") };
+        let Ok(url) = Url::parse(text) else { return bad("is not an absolute url") };
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Fault::new(
                 "scheme",

@@ -222,7 +222,9 @@ pub trait History: Send + Sync {
     fn is_bound(&self, space: Space, id_key: &str) -> Result<bool, JournalError>;
 
     /// Everything that was written about a run, in order.
-    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError>;
+    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
+        self.entries_after(run_id, 0)
+    }
 
     /// What was written about a run after an entry, in order.
     fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError>;

@@ -127,10 +127,6 @@ impl History for SqliteHistory {
         Ok(has_run || self.read(|db| retention::known_id(db, space.as_str(), id_key))?.is_some())
     }
 
-    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
-        self.entries_after(run_id, 0)
-    }
-
     fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError> {
         self.read(|db| entries_after(db, run_id, seq))
     }

@@ -35,10 +35,6 @@ impl History for MemoryJournal {
         self.find(space, id_key, None).map(|run| run.is_some())
     }
 
-    fn entries(&self, run_id: i64) -> Result<Vec<Entry>, JournalError> {
-        Ok(self.state().entries(run_id))
-    }
-
     fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError> {
         Ok(self.state().entries(run_id).into_iter().filter(|entry| entry.seq > seq).collect())
     }

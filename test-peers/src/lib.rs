@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-pub use process::Process;
+pub use process::{Process, resident_memory};
 pub use servers::{MongoServer, S3Server};
 pub use venv::program;
 

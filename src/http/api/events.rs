@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::lookup::{find, must_be_there, read_query};
-use super::telling::Telling;
+use super::projection::RunProjection;
 use crate::graph::Plan;
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::{Problem, Space};
@@ -62,7 +62,7 @@ pub(super) async fn events(
             Some(id) => Some(read_id(id.to_str().ok())?),
             None => query.after,
         };
-        let watch = Watch { door, plan, key, after, telling: None, ended: false, quiet_since: Instant::now() };
+        let watch = Watch { door, plan, key, after, projection: None, ended: false, quiet_since: Instant::now() };
         let mut answer = HttpResponse::Ok();
         answer.content_type("text/event-stream").insert_header(("X-Accel-Buffering", "no"));
         return Ok(answer.streaming(watch.stream()));
@@ -84,8 +84,8 @@ fn read_id(id: Option<&str>) -> Result<u64, ApiError> {
 
 fn page(door: &Door, plan: &Plan, key: i64, after: u64, limit: usize) -> Result<Value, ApiError> {
     let entries = entries(door, key)?;
-    let mut telling = Telling::new(plan);
-    let told: Vec<(u64, Value)> = entries.iter().map(|entry| (entry.seq, telling.take(plan, entry))).collect();
+    let mut projection = RunProjection::new(plan);
+    let told: Vec<(u64, Value)> = entries.iter().map(|entry| (entry.seq, projection.apply(plan, entry))).collect();
     let mut items = told.into_iter().filter(|(seq, _)| *seq > after).peekable();
     let page: Vec<(u64, Value)> = items.by_ref().take(limit).collect();
     let next = items.peek().and(page.last()).map(|(seq, _)| *seq);
@@ -105,7 +105,7 @@ struct Watch {
     /// The last event that the client has; none for one that wants the present.
     after: Option<u64>,
     /// What the client knows, once the stream has begun.
-    telling: Option<Telling>,
+    projection: Option<RunProjection>,
     ended: bool,
     quiet_since: Instant,
 }
@@ -124,11 +124,11 @@ impl Watch {
             if self.ended {
                 return None;
             }
-            let text = match self.telling.take() {
+            let text = match self.projection.take() {
                 None => self.begin().await?,
-                Some(telling) => self.go_on(telling).await?,
+                Some(projection) => self.go_on(projection).await?,
             };
-            if self.telling.as_ref().is_some_and(Telling::is_over) {
+            if self.projection.as_ref().is_some_and(RunProjection::is_over) {
                 self.ended = true;
                 return Some(format!("{text}event: end\ndata: {{}}\n\n"));
             }
@@ -152,35 +152,36 @@ impl Watch {
         let (door, plan, key, after) = (self.door.clone(), Arc::clone(&self.plan), self.key, self.after);
         let begun = web::block(move || {
             let entries = entries(&door, key).ok()?;
-            let mut telling = Telling::new(&plan);
-            let told: Vec<(u64, Value)> = entries.iter().map(|entry| (entry.seq, telling.take(&plan, entry))).collect();
+            let mut projection = RunProjection::new(&plan);
+            let told: Vec<(u64, Value)> =
+                entries.iter().map(|entry| (entry.seq, projection.apply(&plan, entry))).collect();
             let lacking = after.map(|after| told.into_iter().filter(|(seq, _)| *seq > after).collect::<Vec<_>>());
             let text = match lacking.filter(|lacking| lacking.len() <= FAR_BEHIND) {
                 Some(lacking) => lacking.iter().map(|(_, event)| piece(event)).collect(),
-                None => piece(&telling.snapshot(&plan)),
+                None => piece(&projection.snapshot(&plan)),
             };
-            Some((telling, text))
+            Some((projection, text))
         });
-        let (telling, text) = begun.await.ok()??;
-        self.telling = Some(telling);
+        let (projection, text) = begun.await.ok()??;
+        self.projection = Some(projection);
         Some(text)
     }
 
     /// What has happened since.
-    async fn go_on(&mut self, mut telling: Telling) -> Option<String> {
+    async fn go_on(&mut self, mut projection: RunProjection) -> Option<String> {
         let (door, plan, key) = (self.door.clone(), Arc::clone(&self.plan), self.key);
         let news = web::block(move || {
-            let entries = door.history.entries_after(key, telling.upto()).ok()?;
-            let told: Vec<Value> = entries.iter().map(|entry| telling.take(&plan, entry)).collect();
+            let entries = door.history.entries_after(key, projection.upto()).ok()?;
+            let told: Vec<Value> = entries.iter().map(|entry| projection.apply(&plan, entry)).collect();
             let text = if told.len() > FAR_BEHIND {
-                piece(&telling.snapshot(&plan))
+                piece(&projection.snapshot(&plan))
             } else {
                 told.iter().map(piece).collect()
             };
-            Some((telling, text))
+            Some((projection, text))
         });
-        let (telling, text) = news.await.ok()??;
-        self.telling = Some(telling);
+        let (projection, text) = news.await.ok()??;
+        self.projection = Some(projection);
         Some(text)
     }
 }

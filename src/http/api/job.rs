@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::lookup::{RunQuery, find_here, must_be_there, read_query};
-use super::run::{read, render_job};
+use super::lookup::{Content, Known, look_off_the_workers, read_run};
+use super::run::render_job;
 use crate::graph::{JobIndex, Plan};
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
@@ -50,10 +50,8 @@ pub(super) async fn job(
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    let RunQuery { run: number } = read_query(&request)?;
-    let (space, (id, step)) = (**space, path.into_inner());
-    let shown = web::block(move || show(&door, &caller, space, (&id, number), &step));
-    Ok(HttpResponse::Ok().json(shown.await.map_err(|_| ApiError::draining())??))
+    let (id, step) = path.into_inner();
+    look_off_the_workers(&request, move |number| show(&door, &caller, **space, (&id, number), &step)).await
 }
 
 fn show(
@@ -63,11 +61,8 @@ fn show(
     (id, number): (&str, Option<u32>),
     step: &str,
 ) -> Result<Value, ApiError> {
-    let run = find_here(door, caller, space, id, number)?;
-    let what_is_known = read(door, space, &run);
-    let entries = door.history.entries(run.run_id).map_err(|error| ApiError::unreadable(&error))?;
-    must_be_there(door, caller, space, &run)?;
-    let (plan, progress) = what_is_known?;
+    let Known { run, content } = read_run(door, caller, space, id, number)?;
+    let Content { plan, entries, progress } = content?;
     let jobs = &plan.playbook.jobs;
     let index = jobs
         .iter()

@@ -16,7 +16,8 @@ const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 500;
 
 /// States that runs may be listed by.
-const STATES: [&str; 7] = ["queued", "running", "paused", "succeeded", "failed", "cancelled", "stopped"];
+pub(in crate::http) const STATES: [&str; 7] =
+    ["queued", "running", "paused", "succeeded", "failed", "cancelled", "stopped"];
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -60,7 +61,7 @@ pub(super) async fn list(
 fn wanted_tenants(caller: &Caller, asked: Option<String>) -> Option<Vec<String>> {
     match asked.map(|tenant| tenant.to_lowercase()) {
         Some(tenant) => Some(Some(tenant).filter(|tenant| caller.reaches(tenant)).into_iter().collect()),
-        None => caller.tenants(),
+        None => caller.tenants().map(|all| all.iter().map(|tenant| tenant.as_str().to_owned()).collect()),
     }
 }
 

@@ -1,13 +1,17 @@
 //! Which run a request means: the newest of the id in the path, unless `?run=` names another.
 
-use actix_web::{HttpRequest, web};
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use crate::graph::Plan;
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::text::one_line;
 use crate::playbook::{Problem, Space};
-use crate::store::RunSummary;
+use crate::store::{Entry, RunProgress, RunSummary};
 
 /// What may have become of a run that is not there. The same words for all: nobody learns whose an id is.
 const FORGOTTEN: &str = "finished runs are removed after RETENTION_DAYS, or when there are more than RETENTION_RUNS";
@@ -50,6 +54,52 @@ pub(super) fn find_here(
 ) -> Result<RunSummary, ApiError> {
     let run = door.history.find(space, &id.to_lowercase(), number).map_err(|error| ApiError::unreadable(&error))?;
     run.filter(|run| caller.reaches(&run.tenant)).ok_or_else(|| ApiError::not_found(space.as_str()).hint(FORGOTTEN))
+}
+
+/// Answers a request that means one run, the newest of the id unless `?run=` names another, with what `look` makes of it, off
+/// the workers.
+pub(super) async fn look_off_the_workers<F>(request: &HttpRequest, look: F) -> Result<HttpResponse, ApiError>
+where
+    F: FnOnce(Option<u32>) -> Result<Value, ApiError> + Send + 'static,
+{
+    let RunQuery { run: number } = read_query(request)?;
+    let seen = web::block(move || look(number)).await.map_err(|_| ApiError::draining())??;
+    Ok(HttpResponse::Ok().json(seen))
+}
+
+/// A run, and what the journal says about it if that can be read.
+pub(super) struct Known {
+    pub(super) run: RunSummary,
+    pub(super) content: Result<Content, ApiError>,
+}
+
+/// What the journal says about a run.
+pub(super) struct Content {
+    pub(super) plan: Arc<Plan>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) progress: RunProgress,
+}
+
+/// Finds the run and reads it. Blocks: use it off the workers.
+pub(super) fn read_run(
+    door: &Door,
+    caller: &Caller,
+    space: Space,
+    id: &str,
+    number: Option<u32>,
+) -> Result<Known, ApiError> {
+    let run = find_here(door, caller, space, id, number)?;
+    let content = read_content(door, space, &run);
+    must_be_there(door, caller, space, &run)?;
+    Ok(Known { run, content })
+}
+
+fn read_content(door: &Door, space: Space, run: &RunSummary) -> Result<Content, ApiError> {
+    let history = door.history.as_ref();
+    let plan = door.playbooks.get(history, space, run.run_id)?;
+    let entries = history.entries(run.run_id).map_err(|error| ApiError::unreadable(&error))?;
+    let progress = RunProgress::fold_readable(plan.playbook.jobs.len(), &entries);
+    Ok(Content { plan, entries, progress })
 }
 
 /// Fails for a run that was removed after it was found: what has been read about it since may be a part of it only.

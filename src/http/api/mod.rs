@@ -7,10 +7,10 @@ mod job;
 mod list;
 mod lookup;
 mod playbooks;
+mod projection;
 mod rerun;
 mod run;
 mod submit;
-mod telling;
 mod tenants;
 mod validate;
 mod verbs;
@@ -18,6 +18,7 @@ mod view;
 
 use actix_web::http::Method;
 
+pub(super) use list::STATES;
 pub use playbooks::PlaybookCache;
 
 use super::routes::{Row, Wants};

@@ -1,13 +1,11 @@
 //! `GET /api/v1/analyses/{id}`: one run with the state of every job, folded from the journal.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::list::summary;
-use super::lookup::{RunQuery, find_here, must_be_there, read_query};
-use super::telling::counts;
+use super::lookup::{Content, Known, look_off_the_workers, read_run};
+use super::projection::counts;
 use crate::graph::Plan;
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
@@ -22,19 +20,13 @@ pub(super) async fn run(
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    let RunQuery { run: number } = read_query(&request)?;
-    let space = **space;
-    let view =
-        web::block(move || view(&door, &caller, space, &id, number)).await.map_err(|_| ApiError::draining())??;
-    Ok(HttpResponse::Ok().json(view))
+    look_off_the_workers(&request, move |number| view(&door, &caller, **space, &id, number)).await
 }
 
 fn view(door: &Door, caller: &Caller, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
-    let run = find_here(door, caller, space, id, number)?;
-    let what_is_known = read(door, space, &run);
-    must_be_there(door, caller, space, &run)?;
-    match what_is_known {
-        Ok((plan, progress)) => Ok(render(space, &run, &plan, &progress)),
+    let Known { run, content } = read_run(door, caller, space, id, number)?;
+    match content {
+        Ok(Content { plan, progress, .. }) => Ok(render(space, &run, &plan, &progress)),
         Err(_) if run.finished_at.is_some() => Ok(render_end(space, &run)),
         Err(error) => Err(error),
     }
@@ -48,15 +40,6 @@ fn render_end(space: Space, run: &RunSummary) -> Value {
     view["warnings"] =
         json!([{"error": "playbook-unreadable", "reason": "what this run had to do cannot be read back"}]);
     view
-}
-
-pub(super) fn read(door: &Door, space: Space, run: &RunSummary) -> Result<(Arc<Plan>, RunProgress), ApiError> {
-    let unreadable = |error| ApiError::unreadable(&error);
-    let history = door.history.as_ref();
-    let plan = door.playbooks.get(history, space, run.run_id)?;
-    let entries = history.entries(run.run_id).map_err(unreadable)?;
-    let progress = RunProgress::fold_readable(plan.playbook.jobs.len(), &entries);
-    Ok((plan, progress))
 }
 
 fn render(space: Space, run: &RunSummary, plan: &Plan, progress: &RunProgress) -> Value {

@@ -76,7 +76,7 @@ struct AllAtService {
 
 /// Of the tenants that the caller reaches: those of its token, or all that have anything open, limits of their own, or storage that is counted.
 pub(super) async fn tenants(caller: Caller, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
-    let reached = caller.tenant_ids();
+    let reached = caller.tenants();
     let reaches_all = reached.is_none();
     let usage = door.engine.usage(reached).await.ok_or_else(ApiError::draining)?;
     let items = usage.tenants.iter().map(|(tenant, usage)| tenant_report(tenant, usage)).collect();

@@ -4,9 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::list::summary;
-use super::lookup::{RunQuery, find_here, must_be_there, read_query};
-use super::run::read;
-use super::telling::{counts, nodes};
+use super::lookup::{Content, Known, look_off_the_workers, read_run};
+use super::projection::{counts, nodes};
 use crate::graph::layout::{Point, layout};
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::Space;
@@ -19,18 +18,12 @@ pub(super) async fn view(
     door: web::Data<Door>,
     space: web::Data<Space>,
 ) -> Result<HttpResponse, ApiError> {
-    let RunQuery { run: number } = read_query(&request)?;
-    let space = **space;
-    let drawn =
-        web::block(move || draw(&door, &caller, space, &id, number)).await.map_err(|_| ApiError::draining())??;
-    Ok(HttpResponse::Ok().json(drawn))
+    look_off_the_workers(&request, move |number| draw(&door, &caller, **space, &id, number)).await
 }
 
 fn draw(door: &Door, caller: &Caller, space: Space, id: &str, number: Option<u32>) -> Result<Value, ApiError> {
-    let run = find_here(door, caller, space, id, number)?;
-    let what_is_known = read(door, space, &run);
-    must_be_there(door, caller, space, &run)?;
-    let (plan, progress) = what_is_known?;
+    let Known { run, content } = read_run(door, caller, space, id, number)?;
+    let Content { plan, progress, .. } = content?;
     let layout = layout(&plan.graph);
     let mut nodes = nodes(&plan, &progress);
     for (node, at) in nodes.iter_mut().zip(&layout.nodes) {

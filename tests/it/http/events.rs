@@ -160,7 +160,7 @@ fn a_client_that_loses_its_connection_again_and_again_misses_nothing() {
 }
 
 #[test]
-fn what_happens_is_seen_at_once() {
+fn what_happens_is_seen_while_the_run_goes_on() {
     let stack = working(30);
     stack.orchestrator.submit(&chain("Quick", 20));
     let mut live = Live::open(&stack, "Quick", Some(0));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use test_peers::Process;
+use test_peers::{Process, resident_memory};
 
 use super::{Answer, Folder, Server, wait_for};
 
@@ -183,10 +183,8 @@ impl Orchestrator {
         };
         let processes = std::fs::read_dir("/proc").expect("Linux shows its processes");
         let process = processes.flatten().map(|entry| entry.path()).find(is_ours).expect("it runs");
-        let status = std::fs::read_to_string(process.join("status")).expect("it shows its state");
-        let kilobytes =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-        1024 * kilobytes.unwrap_or(0_u64)
+        let pid = process.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("processes are numbers");
+        1024 * resident_memory(pid).expect("it runs")
     }
 
     /// The token that it wants.

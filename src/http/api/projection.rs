@@ -6,12 +6,12 @@ use crate::graph::Plan;
 use crate::store::{Entry, JobPhase, Record, RunProgress};
 
 /// A run as its entries tell it, one after the other.
-pub(super) struct Telling {
+pub(super) struct RunProjection {
     progress: RunProgress,
     is_queued: bool,
 }
 
-impl Telling {
+impl RunProjection {
     /// Nothing is known yet.
     pub(super) fn new(plan: &Plan) -> Self {
         Self { progress: RunProgress::new(plan.playbook.jobs.len()), is_queued: false }
@@ -28,7 +28,7 @@ impl Telling {
     }
 
     /// Takes an entry in; what the API says of it.
-    pub(super) fn take(&mut self, plan: &Plan, entry: &Entry) -> Value {
+    pub(super) fn apply(&mut self, plan: &Plan, entry: &Entry) -> Value {
         match &entry.record {
             Record::Queued => self.is_queued = true,
             Record::Begun => self.is_queued = false,
