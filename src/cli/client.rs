@@ -102,6 +102,21 @@ impl ApiClient {
         self.answer(request.send()).await
     }
 
+    /// What a job of a run waits for.
+    pub(super) async fn why(
+        &self,
+        collection: &str,
+        id: &str,
+        step: &str,
+        number: Option<u64>,
+    ) -> Result<Value, Failure> {
+        let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
+        let [id, step] = [id, step].map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC));
+        let url = format!("{}/api/v1/{collection}/{id}/jobs/{step}/why{which}", self.server);
+        let request = self.client.get(url).bearer_auth(self.token.reveal());
+        self.answer(request.send()).await
+    }
+
     /// Runs, the newest first.
     pub(super) async fn list(&self, collection: &str, query: &[(&'static str, String)]) -> Result<Value, Failure> {
         let request = self.client.get(format!("{}/api/v1/{collection}", self.server)).bearer_auth(self.token.reveal());

@@ -53,6 +53,8 @@ enum Command {
     Get(runs::RunArguments),
     /// Follow a run to its end; the exit code is its outcome.
     Watch(runs::RunArguments),
+    /// Say what a job waits for.
+    Why(runs::WhyArguments),
     /// End a run now.
     Cancel(verbs::Arguments),
     /// Let nothing more of a run start until it is resumed.
@@ -89,6 +91,7 @@ pub fn run() -> Exit {
         Command::List(arguments) => runs::list(&arguments),
         Command::Get(arguments) => runs::get(&arguments),
         Command::Watch(arguments) => runs::follow(&arguments),
+        Command::Why(arguments) => runs::why(&arguments),
         Command::Cancel(arguments) => verbs::run("cancel", &arguments),
         Command::Pause(arguments) => verbs::run("pause", &arguments),
         Command::Resume(arguments) => verbs::run("resume", &arguments),

@@ -1,4 +1,4 @@
-//! `orchestrator list|get|watch`: what a running orchestrator knows of its runs.
+//! `orchestrator list|get|watch|why`: what a running orchestrator knows of its runs.
 
 use serde_json::Value;
 
@@ -34,6 +34,26 @@ pub(super) struct ListArguments {
 pub(super) struct RunArguments {
     /// Id of the analysis.
     id: String,
+    /// Number of the run; the newest one otherwise.
+    #[arg(long)]
+    run: Option<u64>,
+    /// The id is an ingestion's.
+    #[arg(long)]
+    ingestion: bool,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: RunFormat,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Flags of `why`.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhyArguments {
+    /// Id of the analysis.
+    id: String,
+    /// Step of the job.
+    step: String,
     /// Number of the run; the newest one otherwise.
     #[arg(long)]
     run: Option<u64>,
@@ -87,6 +107,24 @@ pub(super) fn get(arguments: &RunArguments) -> CommandResult {
     let run = actix_web::rt::System::new()
         .block_on(async { ApiClient::new(&arguments.server)?.run(collection(*ingestion), id, *run).await })?;
     print(&run, arguments.output);
+    Ok(Exit::Succeeded)
+}
+
+/// What a job waits for, one thing a line.
+pub(super) fn why(arguments: &WhyArguments) -> CommandResult {
+    let WhyArguments { id, step, run, ingestion, .. } = arguments;
+    let why = actix_web::rt::System::new()
+        .block_on(async { ApiClient::new(&arguments.server)?.why(collection(*ingestion), id, step, *run).await })?;
+    if arguments.output == RunFormat::Json {
+        output::data(&why.to_string());
+        return Ok(Exit::Succeeded);
+    }
+    output::data(&format!("step {} ({}): {}", text(&why, "step"), text(&why, "title"), text(&why, "state")));
+    let obstacles = why["waits-for"].as_array().map(Vec::as_slice).unwrap_or_default();
+    obstacles.iter().for_each(|obstacle| output::data(&format!("  waits for {}", text(obstacle, "says"))));
+    if obstacles.is_empty() {
+        output::data(&format!("  waits for {}", text(&why, "summary")));
+    }
     Ok(Exit::Succeeded)
 }
 

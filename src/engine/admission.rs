@@ -5,6 +5,7 @@
 
 mod lines;
 mod narrow;
+mod place;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use actix::WeakRecipient;
 use actix::prelude::*;
+use futures::channel::oneshot;
 
 use super::limits::EngineLimits;
 use super::refusals::RefusalRoom;
 use super::usage::Usage;
+use super::why::Why;
 use crate::graph::build::Plan;
 use crate::graph::inputs::EdgeOutcome;
 use crate::graph::{EdgeId, JobIndex};
@@ -129,6 +131,43 @@ pub struct SetLimits {
 pub struct TakeStock {
     /// Bytes by tenant; of those that are not named, what was counted before stays.
     pub stored: HashMap<String, u64>,
+}
+
+/// The door asks why a job does not go on: the question goes down to the job's node, and from one that stands in line on to
+/// the supervisor. Unanswered when the run or the job has ended.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct ExplainJob {
+    /// Which run.
+    pub run_id: i64,
+    /// Which job of it.
+    pub job: JobIndex,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Why>,
+}
+
+/// The same on its way down from the supervisor.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ExplainNode {
+    /// Which job.
+    pub job: JobIndex,
+    /// Who knows the lines.
+    pub lines: Recipient<ExplainLine>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Why>,
+}
+
+/// The same on its way from a node in line to the supervisor: what it says itself, and which line it means.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ExplainLine {
+    /// Who stands in line.
+    pub ticket: Ticket,
+    /// What the node knows.
+    pub why: Why,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Why>,
 }
 
 /// Who uses what, and who waits for what?

@@ -14,6 +14,7 @@ mod letting_go;
 mod limits;
 pub mod messages;
 mod node_actor;
+mod node_gate;
 mod outbox;
 mod panics;
 pub mod places;
@@ -24,12 +25,14 @@ mod resuming;
 pub mod retry;
 pub mod retry_line;
 pub mod run_line;
+pub mod standing;
 mod steering;
 mod supervisor;
 mod traffic;
 pub mod turns;
 pub mod usage;
 mod waiting_runs;
+pub mod why;
 mod wiring;
 
 use std::collections::HashMap;
@@ -37,13 +40,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use futures::channel::oneshot;
 
 pub use graph_actor::{GraphActor, GraphSetup};
 pub use limits::{EngineLimits, OwnLimits};
 pub use messages::Gate;
 use messages::{
-    Accepted, AnnounceRefusal, AskUsage, AwaitRuns, Drain, KeepSlots, OpenGate, ResumeRuns, SetLimits, SteerAnalysis,
-    SteerError, SubmitAnalysis, SubmitError, TakeStock, Verb,
+    Accepted, AnnounceRefusal, AskUsage, AwaitRuns, Drain, ExplainJob, KeepSlots, OpenGate, ResumeRuns, SetLimits,
+    SteerAnalysis, SteerError, SubmitAnalysis, SubmitError, TakeStock, Verb,
 };
 pub use node_actor::{NodeActor, NodeContext};
 use refusals::RefusalRooms;
@@ -51,8 +55,9 @@ pub use refusals::{MOST_REFUSALS, RefusalRoom};
 pub use supervisor::AnalysisSupervisor;
 pub use traffic::{CountedAs, Traffic};
 use usage::Usage;
+use why::Why;
 
-use crate::graph::Plan;
+use crate::graph::{JobIndex, Plan};
 use crate::playbook::TenantId;
 use crate::ports::{JobRunner, Notice};
 use crate::store::recovery::OpenRun;
@@ -170,6 +175,13 @@ impl EngineHandle {
     /// Who uses what of the limits: these tenants, or all; `None` when the engine has stopped.
     pub async fn usage(&self, tenants: Option<Vec<TenantId>>) -> Option<Usage> {
         self.supervisor.send(AskUsage { tenants }).await.ok()
+    }
+
+    /// Why a job does not go on; `None` when it or its run has ended, or the engine has.
+    pub async fn why(&self, run_id: i64, job: JobIndex) -> Option<Why> {
+        let (reply, answer) = oneshot::channel();
+        self.supervisor.do_send(ExplainJob { run_id, job, reply });
+        answer.await.ok()
     }
 
     /// Room for telling the web application about a refused submission; `None`, counted, when too many are being announced.

@@ -14,9 +14,7 @@ use futures::FutureExt;
 use super::attempt::JournalLog;
 use super::decisions::{left_before, left_by, node_of, starts_of};
 use super::letting_go::{give_up, tell};
-use super::messages::{
-    Gate, InputReady, JobFinished, JobReport, Nudge, ResumeJob, SlotGranted, SlotReleased, SlotWanted, StopJob, Ticket,
-};
+use super::messages::{Gate, InputReady, JobFinished, JobReport, StopJob};
 use super::panics::failure_by;
 use super::retry::wait_after;
 use super::retry_line::{RetryLine, RetryToken};
@@ -66,18 +64,20 @@ struct Attempt {
 
 /// The actor of one job. Lives from the start of its run (or its recovery) until its final word.
 pub struct NodeActor {
-    context: Rc<NodeContext>,
-    job: JobIndex,
-    state: NodeState,
+    pub(super) context: Rc<NodeContext>,
+    pub(super) job: JobIndex,
+    pub(super) state: NodeState,
     /// The inboxes of the successors, one per outgoing edge. Strong: a successor lives until every edge has spoken.
     successors: Box<[(EdgeId, Recipient<InputReady>)]>,
     attempt: Option<Box<Attempt>>,
     /// Starts of earlier attempts that a service may be at work on.
     left: Vec<KnownStart>,
-    holds_ticket: bool,
+    pub(super) holds_ticket: bool,
+    /// When the wait before the next attempt is over, while it is under way.
+    pub(super) waits_until: Option<Instant>,
     /// What the retry budget has given for an attempt that has not begun.
     token: Option<RetryToken>,
-    counted_as: CountedAs,
+    pub(super) counted_as: CountedAs,
 }
 
 impl NodeActor {
@@ -91,12 +91,22 @@ impl NodeActor {
         let attempts = context.run.job(job).retry.as_ref().map_or(1, |retry| retry.attempts);
         let state = node_of(job, inputs, attempts, &context.before);
         let left = context.before.jobs.get(job).map_or_else(Vec::new, |known| left_before(known, state.attempt()));
-        let (attempt, holds_ticket, token, counted_as) = (None, false, None, CountedAs::default());
-        Self { context, job, state, successors, attempt, left, holds_ticket, token, counted_as }
+        Self {
+            context,
+            job,
+            state,
+            successors,
+            attempt: None,
+            left,
+            holds_ticket: false,
+            waits_until: None,
+            token: None,
+            counted_as: CountedAs::default(),
+        }
     }
 
     /// Does what the state has decided. `report` is what there is to say if that is the final word.
-    fn act_on(&mut self, step: Step, report: Option<JobReport>, ctx: &mut Context<Self>) {
+    pub(super) fn act_on(&mut self, step: Step, report: Option<JobReport>, ctx: &mut Context<Self>) {
         match step {
             Step::Nothing => {}
             Step::AskForSlot => self.ask_for_slot(ctx),
@@ -109,34 +119,6 @@ impl NodeActor {
             }
         }
         self.settle();
-    }
-
-    /// Counts the node as what it has become, and gives back a slot that it does not need any more.
-    fn settle(&mut self) {
-        self.counted_as = self.context.traffic.recount(self.counted_as, &self.state);
-        if self.holds_ticket && !self.state.needs_slot() {
-            self.holds_ticket = false;
-            let gate = self.context.gate.as_ref().and_then(|gate| gate.released.upgrade());
-            if let Some(gate) = gate.filter(|_| !chaos::drops_messages()) {
-                gate.do_send(SlotReleased { ticket: self.ticket() });
-            }
-        }
-    }
-
-    /// Jobs that call nobody need no slot.
-    fn ask_for_slot(&mut self, ctx: &mut Context<Self>) {
-        let service = self.context.run.job(self.job).kind.service();
-        let gate = self.context.gate.as_ref().and_then(|gate| gate.wanted.upgrade());
-        match (service, gate) {
-            (Some(service), Some(gate)) => {
-                self.holds_ticket = true;
-                gate.do_send(SlotWanted { ticket: self.ticket(), service, reply: ctx.address().recipient() });
-            }
-            _ => {
-                let step = self.state.on_slot(self.context.paused.get());
-                self.act_on(step, None, ctx);
-            }
-        }
     }
 
     fn run_attempt(&mut self, ctx: &mut Context<Self>) {
@@ -240,11 +222,13 @@ impl NodeActor {
     }
 
     fn wait(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.waits_until = Some(Instant::now() + wait);
         ctx.run_later(wait, Self::wait_for_token);
     }
 
     /// The back-off is over; the budget that all jobs share may say otherwise.
     fn wait_for_token(&mut self, ctx: &mut Context<Self>) {
+        self.waits_until = None;
         let playbook = &self.context.run.playbook;
         let token = self.context.retries.token(&playbook.tenant, playbook.options.priority);
         ctx.spawn(token.into_actor(self).map(|token, node, ctx| {
@@ -305,12 +289,8 @@ impl NodeActor {
         drop(self.context.journal.append(self.run_id(), record));
     }
 
-    fn run_id(&self) -> i64 {
+    pub(super) fn run_id(&self) -> i64 {
         self.context.run.run_id
-    }
-
-    fn ticket(&self) -> Ticket {
-        Ticket { run_id: self.run_id(), job: self.job as u32 }
     }
 }
 
@@ -351,40 +331,6 @@ impl Handler<InputReady> for NodeActor {
                 metrics::message_ignored();
                 log::debug!("run={} job={}: {error}", self.run_id(), self.job);
             }
-        }
-    }
-}
-
-impl Handler<SlotGranted> for NodeActor {
-    type Result = ();
-
-    fn handle(&mut self, _: SlotGranted, ctx: &mut Self::Context) {
-        let step = self.state.on_slot(self.context.paused.get());
-        self.act_on(step, None, ctx);
-    }
-}
-
-impl Handler<ResumeJob> for NodeActor {
-    type Result = ();
-
-    fn handle(&mut self, _: ResumeJob, ctx: &mut Self::Context) {
-        let step = self.state.on_resumed();
-        self.act_on(step, None, ctx);
-    }
-}
-
-impl Handler<Nudge> for NodeActor {
-    type Result = ();
-
-    /// Asking twice is harmless, and an answer that was lost comes again. So does the end of a pause.
-    fn handle(&mut self, _: Nudge, ctx: &mut Self::Context) {
-        match self.state.stage() {
-            Stage::AtGate => self.ask_for_slot(ctx),
-            Stage::Held if !self.context.paused.get() => {
-                let step = self.state.on_resumed();
-                self.act_on(step, None, ctx);
-            }
-            _ => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 //! of others waiting.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -78,6 +79,11 @@ impl RetryLine {
             actix::spawn(self.clone().serve());
         }
         Either::Right(async move { granted.await.ok() })
+    }
+
+    /// How many of a tenant wait for a token.
+    pub fn waiting_of(&self, tenant: &TenantId) -> usize {
+        self.inner.borrow().line.of(tenant).map_or(0, BTreeMap::len)
     }
 
     fn new_token(&self) -> RetryToken {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use actix::clock::Instant;
 
+use super::standing::{Limit, Reached, Standing};
 use super::turns::{FairLine, Rank, first_of_each_priority};
 use crate::playbook::TenantId;
 
@@ -90,6 +91,15 @@ impl RunLine {
     /// Whether a run waits.
     pub fn has(&self, run_id: i64) -> bool {
         self.places.contains_key(&run_id)
+    }
+
+    /// Where a run stands that waits; `None` when it does not.
+    pub fn standing(&self, run_id: i64, limits: &dyn RunLimits) -> Option<Standing> {
+        let (tenant, rank) = self.places.get(&run_id)?;
+        let ahead = self.line.of(tenant).map_or(0, |line| line.range(..rank).count());
+        let limits =
+            [(Limit::Total, self.in_all, limits.in_all()), (Limit::Tenant, self.running_of(tenant), limits.of(tenant))];
+        Some(Standing { reached: Reached::among(limits), closed: false, ahead })
     }
 
     /// Runs of a tenant that are going.

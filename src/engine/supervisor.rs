@@ -137,6 +137,11 @@ impl AnalysisSupervisor {
         self.begin_next(ctx);
     }
 
+    /// Whether no job is let in any more, because the process is about to stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     pub(super) fn let_in(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
             if let Some(node) = self.in_line.remove(&ticket) {

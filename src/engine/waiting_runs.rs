@@ -23,6 +23,11 @@ impl WaitingRuns {
         }
     }
 
+    /// A run in line.
+    pub(super) fn of(&self, run_id: i64) -> Option<&Ready> {
+        self.ready.get(&run_id)
+    }
+
     /// Takes a run out of the line.
     pub(super) fn leave(&mut self, run_id: i64) -> Option<Ready> {
         self.line.leave(run_id);

@@ -111,6 +111,11 @@ impl InputBuffer {
         self.tally
     }
 
+    /// Every incoming edge: whom it comes from, and whether it has spoken.
+    pub fn edges(&self) -> impl Iterator<Item = (JobIndex, bool)> {
+        self.slots.iter().map(|slot| (slot.from as JobIndex, slot.heard.is_some()))
+    }
+
     /// Outputs of the predecessors that have succeeded, in the order and with the repetitions of `from`.
     pub fn inputs(&self, from: &[JobIndex]) -> Vec<Arc<JobOutput>> {
         let outputs = self.slots.iter().filter_map(|slot| match &slot.heard {

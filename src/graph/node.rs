@@ -68,6 +68,19 @@ pub enum AttemptEnd {
     },
 }
 
+/// Something without which a job does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unmet {
+    /// Edges that have not spoken.
+    Inputs,
+    /// The end of a pause.
+    Resume,
+    /// A slot.
+    Slot,
+    /// The end of the wait before the next attempt.
+    Wait,
+}
+
 /// The state of one job's node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeState {
@@ -202,6 +215,18 @@ impl NodeState {
     /// What the job has heard.
     pub fn inputs(&self) -> &InputBuffer {
         &self.inputs
+    }
+
+    /// Everything that keeps the job from going on now. Nothing for one that is under way, is being stopped or has ended.
+    pub fn unmet(&self, paused: bool) -> impl Iterator<Item = Unmet> {
+        let of_stage = match self.stage {
+            Stage::Waiting => Some(Unmet::Inputs),
+            Stage::AtGate => Some(Unmet::Slot),
+            Stage::BackingOff => Some(Unmet::Wait),
+            Stage::Held | Stage::Running | Stage::Stopping | Stage::Ended => None,
+        };
+        let pause_counts = matches!(self.stage, Stage::Held) || (of_stage.is_some() && paused && !self.at_work);
+        of_stage.into_iter().chain(pause_counts.then_some(Unmet::Resume))
     }
 
     /// Whether a slot is in use or asked for.

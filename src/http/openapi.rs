@@ -100,6 +100,13 @@ const ABOUT: &[About] = &[
         well: &[200],
     },
     About {
+        route: "GET /api/v1/{runs}/{id}/jobs/{step}/why",
+        says: "What a job waits for, answered by its node",
+        query: &[RUN],
+        takes: Takes::Nothing,
+        well: &[200],
+    },
+    About {
         route: "GET /api/v1/{runs}/{id}/view",
         says: "The jobs of a run and where to draw them",
         query: &[RUN],
@@ -133,6 +140,13 @@ const ABOUT: &[About] = &[
         query: &[RUN, ("from", Kind::Words(&["failed", "all"])), ("from-step", Kind::Text)],
         takes: Takes::Nothing,
         well: &[200, 202],
+    },
+    About {
+        route: "GET /api/v1/events",
+        says: "What happens in all runs that the token may see, as history or live",
+        query: &[("after", Kind::Number), ("limit", Kind::Number)],
+        takes: Takes::Nothing,
+        well: &[200],
     },
     About {
         route: "GET /api/v1/tenants",

@@ -27,6 +27,13 @@ pub(super) const WHEN: [(&str, When); 5] = [
     ("none-failed", When::NoneFailed),
 ];
 
+impl When {
+    /// The rule as a playbook names it.
+    pub fn as_str(self) -> &'static str {
+        WHEN.iter().find(|(_, rule)| *rule == self).map_or("all-success", |(name, _)| name)
+    }
+}
+
 /// Reads the member `options` of a playbook.
 pub(super) fn read_options(document: &mut Reader<'_, '_>) -> Options {
     let Some(mut reader) = inner(document, "options") else { return Options::default() };

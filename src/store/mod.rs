@@ -229,6 +229,12 @@ pub trait History: Send + Sync {
     /// What was written about a run after an entry, in order.
     fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError>;
 
+    /// What was written after an entry about all runs of these tenants, in order, at most so much.
+    fn news(&self, after: u64, tenants: Option<&[String]>, limit: usize) -> Result<Vec<NewsEntry>, JournalError>;
+
+    /// Number of the newest entry of all, 0 when there is none.
+    fn newest_entry(&self) -> Result<u64, JournalError>;
+
     /// The submitted document of a run, without its token.
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError>;
 
@@ -240,6 +246,21 @@ pub trait History: Send + Sync {
 
     /// Runs in which, since this tick of the journal's clock, something ended otherwise than well.
     fn let_go_since(&self, tick: Millis) -> Result<Vec<i64>, JournalError>;
+}
+
+/// An entry with the run that it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewsEntry {
+    /// Id space of the run.
+    pub space: Space,
+    /// The id as received.
+    pub id: String,
+    /// Number of the run.
+    pub number: u32,
+    /// Whose it is.
+    pub tenant: String,
+    /// What was written.
+    pub entry: Entry,
 }
 
 /// Which runs to list.

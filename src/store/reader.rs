@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::record::{Entry, Record};
 use super::recovery::{StoredEntry, StoredRun};
 use super::seal::Seal;
-use super::{Filter, History, JournalError, Millis, marks, retention};
+use super::{Filter, History, JournalError, Millis, NewsEntry, marks, retention};
 use crate::playbook::Space;
 
 /// A run as lists show it.
@@ -131,6 +131,35 @@ impl History for SqliteHistory {
         self.read(|db| entries_after(db, run_id, seq))
     }
 
+    fn news(&self, after: u64, tenants: Option<&[String]>, limit: usize) -> Result<Vec<NewsEntry>, JournalError> {
+        let tenants = tenants.map(|tenants| json!(tenants).to_string());
+        self.read(|db| {
+            db.prepare_cached(
+                "SELECT j.seq, j.run_id, j.at, coalesce(j.tick, j.at), j.record, r.space, r.id_text, r.number, r.tenant
+                 FROM journal j JOIN runs r ON r.run_id = j.run_id
+                 WHERE j.seq > ?1 AND (?2 IS NULL OR r.tenant IN (SELECT value FROM json_each(?2)))
+                 ORDER BY j.seq LIMIT ?3",
+            )?
+            .query_map(params![place(after), tenants, limit as i64], |row| {
+                Ok(NewsEntry {
+                    space: space(row, 5)?,
+                    id: row.get(6)?,
+                    number: row.get(7)?,
+                    tenant: row.get(8)?,
+                    entry: entry(row, row.get(1)?, [0, 2, 3, 4])?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    fn newest_entry(&self) -> Result<u64, JournalError> {
+        let newest: i64 = self.read(|db| {
+            db.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?.query_row([], |row| row.get(0))
+        })?;
+        Ok(newest.unsigned_abs())
+    }
+
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {
         let stored: Option<(String, String)> = self.read(|db| {
             db.prepare_cached("SELECT document, id_key FROM runs WHERE run_id = ?1")?
@@ -187,10 +216,9 @@ fn stored_runs(db: &Connection, keys: RangeInclusive<i64>) -> rusqlite::Result<V
          WHERE settled = 0 AND run_id BETWEEN ?1 AND ?2 ORDER BY run_id",
     )?;
     let stored = |row: &Row<'_>| {
-        let space: String = row.get(1)?;
         Ok(StoredRun {
             run_id: row.get(0)?,
-            space: if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis },
+            space: space(row, 1)?,
             id: row.get(2)?,
             number: row.get(3)?,
             reused_ids: text(row, 4)?,
@@ -232,12 +260,23 @@ pub(super) fn entries(db: &Connection, run_id: i64) -> rusqlite::Result<Vec<Entr
 
 fn entries_after(db: &Connection, run_id: i64, seq: u64) -> rusqlite::Result<Vec<Entry>> {
     let sql = "SELECT seq, at, coalesce(tick, at), record FROM journal WHERE run_id = ?1 AND seq > ?2 ORDER BY seq";
-    db.prepare_cached(sql)?
-        .query_map(params![run_id, i64::try_from(seq).unwrap_or(i64::MAX)], |row| {
-            let record = Record::read(&text(row, 3)?);
-            Ok(Entry { seq: row.get::<_, i64>(0)? as u64, run_id, at: row.get(1)?, tick: row.get(2)?, record })
-        })?
-        .collect()
+    db.prepare_cached(sql)?.query_map(params![run_id, place(seq)], |row| entry(row, run_id, [0, 1, 2, 3]))?.collect()
+}
+
+/// A place in the journal as SQLite knows it.
+fn place(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// The columns are those of its number, its two times and its record.
+fn entry(row: &Row<'_>, run_id: i64, [seq, at, tick, record]: [usize; 4]) -> rusqlite::Result<Entry> {
+    let record = Record::read(&text(row, record)?);
+    Ok(Entry { seq: row.get::<_, i64>(seq)? as u64, run_id, at: row.get(at)?, tick: row.get(tick)?, record })
+}
+
+fn space(row: &Row<'_>, column: usize) -> rusqlite::Result<Space> {
+    let space: String = row.get(column)?;
+    Ok(if space == Space::Ingestion.as_str() { Space::Ingestion } else { Space::Analysis })
 }
 
 /// A text as it is stored, whatever has become of it: one that is damaged must not keep its neighbours from being read.

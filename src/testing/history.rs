@@ -1,13 +1,13 @@
 //! The reading side of the journal in memory: what the API and recovery read of the real one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
 use super::MemoryJournal;
 use super::journal::{Run, State};
 use crate::playbook::Space;
 use crate::store::recovery::{StoredEntry, StoredRun};
-use crate::store::{Entry, Filter, History, JournalError, Millis, Record, RunOutcome, RunSummary};
+use crate::store::{Entry, Filter, History, JournalError, Millis, NewsEntry, Record, RunOutcome, RunSummary};
 
 impl History for MemoryJournal {
     fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, JournalError> {
@@ -37,6 +37,23 @@ impl History for MemoryJournal {
 
     fn entries_after(&self, run_id: i64, seq: u64) -> Result<Vec<Entry>, JournalError> {
         Ok(self.state().entries(run_id).into_iter().filter(|entry| entry.seq > seq).collect())
+    }
+
+    fn news(&self, after: u64, tenants: Option<&[String]>, limit: usize) -> Result<Vec<NewsEntry>, JournalError> {
+        let state = self.state();
+        let runs: HashMap<i64, (Space, RunSummary)> =
+            state.summaries().map(|(space, run)| (run.run_id, (space, run))).collect();
+        let newer = state.written.iter().filter(|entry| entry.seq > after).filter_map(|entry| {
+            let (space, run) = runs.get(&entry.run_id)?;
+            let RunSummary { id, number, tenant, .. } = run.clone();
+            Some(NewsEntry { space: *space, id, number, tenant, entry: entry.clone() })
+        });
+        let wanted = |news: &NewsEntry| tenants.is_none_or(|tenants| tenants.contains(&news.tenant));
+        Ok(newer.filter(wanted).take(limit).collect())
+    }
+
+    fn newest_entry(&self) -> Result<u64, JournalError> {
+        Ok(self.state().written.last().map_or(0, |entry| entry.seq))
     }
 
     fn document(&self, run_id: i64) -> Result<Option<String>, JournalError> {

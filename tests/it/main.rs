@@ -40,6 +40,7 @@ mod supervisor;
 mod tenancy;
 mod time_limits;
 mod truth_table;
+mod why;
 mod world;
 
 use std::rc::Rc;

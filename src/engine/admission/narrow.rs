@@ -128,6 +128,11 @@ impl NarrowRuns {
         unparked
     }
 
+    /// Jobs of a run in flight, and how many may be; `None` when it does not limit itself or has none.
+    pub(super) fn use_of(&self, run_id: i64) -> Option<(usize, usize)> {
+        self.runs.get(&run_id).map(|run| (run.in_flight, run.most))
+    }
+
     /// Parked jobs, service by service.
     pub(super) fn parked(&self) -> impl Iterator<Item = (Service, &Line)> {
         self.runs.values().flat_map(|run| run.parked.iter().map(|(service, line)| (*service, line)))

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::standing::{Limit, Reached, Standing};
 
 const TENANTS: [&str; 4] = ["aaa", "bbb", "ccc", "ddd"];
 const SERVICES: [Service; 3] = [Service::Function, Service::Cleaning, Service::Spark];
@@ -152,6 +153,38 @@ impl World {
             && self.run_has_room(request)
     }
 
+    /// Everybody who waits is told the limits that keep him there, and how many come before.
+    fn everybody_knows_why(&self) -> Result<(), TestCaseError> {
+        let rank = |request: &Request| (Reverse(request.priority), request.ticket.job);
+        for request in self.waiting.values() {
+            let standing = self.gate.standing(request.ticket);
+            prop_assert!(standing.is_some(), "{request:?} stands nowhere");
+            let Standing { reached, closed, ahead } = standing.expect("just looked at");
+            let before = self.waiting.values().filter(|other| {
+                (&other.tenant, other.service) == (&request.tenant, request.service) && rank(other) < rank(request)
+            });
+            prop_assert_eq!((closed, ahead), (self.gate.closed, before.count()), "{:?}", request);
+            prop_assert_eq!(reached.is_empty(), self.has_room(request), "{:?}: {:?}", request, reached);
+            let limits = &self.gate.limits;
+            for Reached { limit, used, most } in reached {
+                let expected = match limit {
+                    Limit::Total => (self.in_flight.len(), limits.total),
+                    Limit::Tenant => (self.count(|other| other.tenant == request.tenant), limits.of(&request.tenant)),
+                    Limit::Service => {
+                        (self.count(|other| other.service == request.service), limits.at(request.service))
+                    }
+                    Limit::Run => (self.count(|other| other.ticket.run_id == request.ticket.run_id), 2),
+                };
+                prop_assert_eq!((used, most), expected, "{:?}", limit);
+                prop_assert!(used >= most);
+            }
+        }
+        for ticket in self.in_flight.keys() {
+            prop_assert!(self.gate.standing(*ticket).is_none() && self.gate.has_slot(*ticket));
+        }
+        Ok(())
+    }
+
     /// Somebody of the same tenant who could have been let in at the same service has a higher priority or came before.
     fn is_overtaken(&self, request: &Request) -> bool {
         let rank = |request: &Request| (Reverse(request.priority), request.ticket.job);
@@ -178,6 +211,7 @@ proptest! {
             world.let_in(granted)?;
             let left_out = world.waiting.values().find(|request| world.has_room(request));
             prop_assert!(world.gate.closed || left_out.is_none(), "{left_out:?} could be let in after {what:?}");
+            world.everybody_knows_why()?;
         }
     }
 

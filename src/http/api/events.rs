@@ -1,39 +1,25 @@
 //! `GET /api/v1/analyses/{id}/events`: the history of a run, page by page or live.
 //!
 //! Live is a stream of server-sent events whose ids are places in the journal: whoever comes back with `Last-Event-ID` gets what
-//! has happened since, without a gap or a repeat. Each client reads the journal at its own speed, nothing is kept for it, and the
-//! engine does not know that anybody looks. One that has fallen far behind gets a snapshot in the place of what it missed.
+//! has happened since, without a gap or a repeat. One that has fallen far behind gets a snapshot in the place of what it missed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::http::header;
-use actix_web::rt::time::{Instant, sleep};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
-use bytes::Bytes;
-use futures::{Stream, stream};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::live::{self, FAR_BEHIND, Feed, piece};
 use super::lookup::{find, must_be_there, read_query};
 use super::projection::RunProjection;
 use crate::graph::Plan;
 use crate::http::{ApiError, Caller, Door};
-use crate::playbook::{Problem, Space};
+use crate::playbook::Space;
 use crate::store::Entry;
 
 /// Events on a page unless asked otherwise, and at most.
-const PAGE: usize = 500;
-const LARGEST_PAGE: usize = 5_000;
-
-/// Between two looks at the journal: a fifth of what a change may take to be seen.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// A stream on which nothing happens says so, for whoever stands in between.
-const BREATH: Duration = Duration::from_secs(15);
-
-/// Events that a client may be behind before it gets a snapshot instead.
-const FAR_BEHIND: usize = 1_000;
+pub(super) const PAGE: usize = 500;
+pub(super) const LARGEST_PAGE: usize = 5_000;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Query {
@@ -52,20 +38,14 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, ApiError> {
     let query: Query = read_query(&request)?;
     let run = find(&door, &caller, **space, &id, query.run).await?;
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (history, door_of_page) = (door.clone(), door.clone());
     let (space, key) = (**space, run.run_id);
     let plan = web::block(move || history.playbooks.get(history.history.as_ref(), space, key));
     let plan = plan.await.map_err(|_| ApiError::draining())??;
-    if accepts.contains("text/event-stream") {
-        let after = match request.headers().get("Last-Event-ID") {
-            Some(id) => Some(read_id(id.to_str().ok())?),
-            None => query.after,
-        };
-        let watch = Watch { door, plan, key, after, projection: None, ended: false, quiet_since: Instant::now() };
-        let mut answer = HttpResponse::Ok();
-        answer.content_type("text/event-stream").insert_header(("X-Accel-Buffering", "no"));
-        return Ok(answer.streaming(watch.stream()));
+    if live::is_wanted(&request) {
+        let after = live::last_event(&request, query.after)?;
+        let feed = RunFeed { door: door.clone(), plan, key, after, projection: None };
+        return Ok(live::answer(door, feed));
     }
     let limit = query.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
     let page = web::block(move || {
@@ -73,13 +53,6 @@ pub(super) async fn events(
         must_be_there(&door_of_page, &caller, space, &run).map(|()| page)
     });
     Ok(HttpResponse::Ok().json(page.await.map_err(|_| ApiError::draining())??))
-}
-
-fn read_id(id: Option<&str>) -> Result<u64, ApiError> {
-    id.and_then(|id| id.trim().parse().ok()).ok_or_else(|| {
-        let problem = Problem::new("bad-query", "", "the last event id is not one of ours");
-        ApiError::bad_request(problem.hint("use the `id` of the last event that has arrived, or leave it out"))
-    })
 }
 
 fn page(door: &Door, plan: &Plan, key: i64, after: u64, limit: usize) -> Result<Value, ApiError> {
@@ -97,8 +70,8 @@ fn entries(door: &Door, key: i64) -> Result<Vec<Entry>, ApiError> {
     door.history.entries(key).map_err(|error| ApiError::unreadable(&error))
 }
 
-/// One client's stream.
-struct Watch {
+/// The events of one run for one client.
+struct RunFeed {
     door: web::Data<Door>,
     plan: Arc<Plan>,
     key: i64,
@@ -106,47 +79,22 @@ struct Watch {
     after: Option<u64>,
     /// What the client knows, once the stream has begun.
     projection: Option<RunProjection>,
-    ended: bool,
-    quiet_since: Instant,
 }
 
-impl Watch {
-    fn stream(self) -> impl Stream<Item = Result<Bytes, Error>> {
-        // the next piece is made when the last one has gone: a slow client costs a connection and nothing else
-        stream::unfold(self, |mut watch| async move {
-            let piece = watch.next().await?;
-            Some((Ok(Bytes::from(piece)), watch))
-        })
-    }
-
-    async fn next(&mut self) -> Option<String> {
-        loop {
-            if self.ended {
-                return None;
-            }
-            let text = match self.projection.take() {
-                None => self.begin().await?,
-                Some(projection) => self.go_on(projection).await?,
-            };
-            if self.projection.as_ref().is_some_and(RunProjection::is_over) {
-                self.ended = true;
-                return Some(format!("{text}event: end\ndata: {{}}\n\n"));
-            }
-            if !text.is_empty() {
-                self.quiet_since = Instant::now();
-                return Some(text);
-            }
-            if self.quiet_since.elapsed() >= BREATH {
-                self.quiet_since = Instant::now();
-                return Some(": nothing new\n\n".to_owned());
-            }
-            if self.door.draining.has_begun() {
-                return None;
-            }
-            sleep(LOOK).await;
+impl Feed for RunFeed {
+    async fn news(&mut self) -> Option<String> {
+        match self.projection.take() {
+            None => self.begin().await,
+            Some(projection) => self.go_on(projection).await,
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.projection.as_ref().is_some_and(RunProjection::is_over)
+    }
+}
+
+impl RunFeed {
     /// Everything so far: the events that the client lacks, or a snapshot.
     async fn begin(&mut self) -> Option<String> {
         let (door, plan, key, after) = (self.door.clone(), Arc::clone(&self.plan), self.key, self.after);
@@ -184,10 +132,4 @@ impl Watch {
         self.projection = Some(projection);
         Some(text)
     }
-}
-
-/// An event as it is sent. JSON has no line breaks in it.
-fn piece(event: &Value) -> String {
-    let name = event["event"].as_str().unwrap_or_default();
-    format!("id: {}\nevent: {name}\ndata: {event}\n\n", event["id"])
 }

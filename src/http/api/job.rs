@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::lookup::{Content, Known, look_off_the_workers, read_run};
+use super::lookup::{Content, Known, job_at, look_off_the_workers, read_run};
 use super::run::render_job;
 use crate::graph::{JobIndex, Plan};
 use crate::http::{ApiError, Caller, Door};
@@ -63,11 +63,7 @@ fn show(
 ) -> Result<Value, ApiError> {
     let Known { run, content } = read_run(door, caller, space, id, number)?;
     let Content { plan, entries, progress } = content?;
-    let jobs = &plan.playbook.jobs;
-    let index = jobs
-        .iter()
-        .position(|job| job.step.text().eq_ignore_ascii_case(step))
-        .ok_or_else(|| ApiError::not_found("step").hint("the steps of a run are in its `jobs`"))?;
+    let index = job_at(&plan, step)?;
     let attempts = attempts(index, &entries);
     let timing = timing(&plan, index, &entries, &attempts);
     let mut shown = render_job(&plan, index, &progress.jobs[index]);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::graph::Plan;
+use crate::graph::{JobIndex, Plan};
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::text::one_line;
 use crate::playbook::{Problem, Space};
@@ -100,6 +100,12 @@ fn read_content(door: &Door, space: Space, run: &RunSummary) -> Result<Content, 
     let entries = history.entries(run.run_id).map_err(|error| ApiError::unreadable(&error))?;
     let progress = RunProgress::fold_readable(plan.playbook.jobs.len(), &entries);
     Ok(Content { plan, entries, progress })
+}
+
+/// Which job of a run a step is.
+pub(super) fn job_at(plan: &Plan, step: &str) -> Result<JobIndex, ApiError> {
+    let found = plan.playbook.jobs.iter().position(|job| job.step.text().eq_ignore_ascii_case(step));
+    found.ok_or_else(|| ApiError::not_found("step").hint("the steps of a run are in its `jobs`"))
 }
 
 /// Fails for a run that was removed after it was found: what has been read about it since may be a part of it only.

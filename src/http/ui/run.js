@@ -137,13 +137,16 @@ class Run {
     const known = await get(`${this.path}${this.run}`, this.signal).catch(() => null);
     if (this.chosen !== index || this.signal.aborted) return;
     const job = known?.jobs?.[index] ?? {};
-    const waits = this.view.edges.filter((edge) => edge.to === index).map((edge) => this.view.nodes[edge.from]).filter((from) => !ENDED.has(from.state));
+    const asked = ENDED.has(node.state) ? null : await get(`${this.path}/jobs/${encodeURIComponent(node.step)}/why${this.run}`, this.signal).catch(() => null);
+    if (this.chosen !== index || this.signal.aborted) return;
+    const waits = asked?.["waits-for"] ?? [];
+    const missing = waits.flatMap((one) => one.missing ?? []).map((one) => this.view.nodes.find((other) => other.step === one.step)).filter(Boolean);
     const facts = [["State", state(node.state)], ["Job", node.title], ["Id", job.id], ["Try", node.attempt || null], ["Inputs", `${node["inputs-arrived"]} of ${node.inputs}`],
       ["Started", when(node["started-at"])], ["Took", node["started-at"] && node["finished-at"] ? span(node["finished-at"] - node["started-at"]) : null],
       ["Output", job.output], ["Charts", job.charts?.join(", ")]].filter(([, value]) => value);
     this.drawer.replaceChildren(make("h1", {}, `Step ${node.step}`), make("dl", {}, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value instanceof Node ? value : String(value))])),
       ...(job.failure ? [make("h2", {}, "Why it failed"), make("p", { class: "error" }, job.failure.message)] : []),
-      ...(node.state === "waiting" && waits.length ? [make("h2", {}, "Waits for"), make("ul", {}, ...waits.map((from) => make("li", {},
-        make("button", { onclick: () => this.choose(from.index, true) }, `step ${from.step}`), " ", from.title, " ", state(from.state))))] : []));
+      ...(waits.length ? [make("h2", {}, "Waits for"), make("ul", {}, ...waits.map((one) => make("li", {}, one.says)))] : []),
+      ...(missing.length ? [make("div", { class: "row" }, ...missing.map((from) => make("button", { onclick: () => this.choose(from.index, true) }, `step ${from.step}`)))] : []));
   }
 }

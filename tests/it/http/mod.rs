@@ -23,6 +23,7 @@ mod ui;
 mod usage;
 mod validate;
 mod verdicts;
+mod why;
 
 use std::sync::OnceLock;
 

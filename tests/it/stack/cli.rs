@@ -282,6 +282,11 @@ fn runs_are_listed_shown_and_followed() {
         serde_json::from_str::<Value>(&run(&["get", "seen-1", "-o", "json"], &there, "").with(0).stdout).unwrap()["run"],
         1
     );
+    let why = run(&["why", "seen-1", "2"], &there, "").with(0).stdout;
+    assert_eq!(why, "step 2 (cleaning): succeeded\n  waits for nothing: it has succeeded\n");
+    let why = run(&["why", "seen-1", "2", "-o", "json"], &there, "").with(0).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&why).unwrap()["state"], "succeeded");
+    assert!(run(&["why", "seen-1", "99"], &there, "").with(2).stderr.contains("not-found"));
     assert!(run(&["get", "nobody"], &there, "").with(2).stderr.contains("not-found"));
     assert!(run(&["list", "--state", "odd"], &there, "").with(2).stderr.contains("states are"));
     run(&["list"], &[("DIASTEMA_URL", &format!("http://127.0.0.1:{CLOSED_PORT}")), ("DIASTEMA_KEY", KEY)], "").with(5);
