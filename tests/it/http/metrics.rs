@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dummy_services::{Behaviour, Fault, Kind, Script};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{playbook, refused};
 use crate::peers::{CLOSED_PORT, KEY, Server, wait_for};
@@ -101,6 +101,29 @@ fn records_and_notices_that_wait_are_counted() {
             && counted["analyses_untold"] == 1.0;
         waiting.then_some(())
     });
+}
+
+/// Names of what `increase(draining[1h])` and the like ask for.
+fn asked_for(expression: &str) -> Vec<&str> {
+    const WORDS: [&str; 6] = ["sum", "by", "rate", "increase", "outcome", "service"];
+    let words = expression.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| word.starts_with(|letter: char| letter.is_ascii_lowercase()) && !WORDS.contains(word)).collect()
+}
+
+#[test]
+fn the_dashboard_asks_for_nothing_that_is_not_there() {
+    let dashboard: Value = serde_json::from_str(include_str!("../../../docs/grafana.json")).unwrap();
+    let stack = Stack::answering(Stores::Embedded, Script::default(), &[]);
+    let there = series(&stack.orchestrator.server);
+    let names: Vec<&str> = there.keys().map(|series| series.split('{').next().unwrap()).collect();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let expressions: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    let mut asked: Vec<&str> = expressions.iter().flat_map(|expression| asked_for(expression)).collect();
+    assert!(asked.iter().all(|name| names.contains(name)), "{asked:?} of {names:?}");
+    asked.sort_unstable();
+    asked.dedup();
+    assert!(asked.len() >= 14, "{asked:?}");
 }
 
 #[test]
