@@ -39,7 +39,15 @@ pub(super) fn bare_server() -> String {
 /// What the clients saw.
 pub(super) struct Seen {
     pub(super) time: Duration,
-    pub(super) answers: Vec<Duration>,
+    /// How long each answer took, with when its submission was due.
+    answers: Vec<(Duration, Duration)>,
+}
+
+impl Seen {
+    /// How long the answers took to submissions that were due after so long.
+    pub(super) fn answers_after(&self, start: Duration) -> Vec<Duration> {
+        self.answers.iter().filter(|(due, _)| *due >= start).map(|(_, took)| *took).collect()
+    }
 }
 
 /// When the clients submit.
@@ -69,7 +77,7 @@ pub(super) async fn submit(address: &str, numbers: Range<usize>, clients: usize,
                 let mut answer = client.post(&url).content_type("application/json").send_body(body).await.unwrap();
                 let text = answer.body().await.unwrap();
                 assert_eq!(answer.status(), 202, "{text:?}");
-                answers.push(since.elapsed());
+                answers.push((since.duration_since(beginning), since.elapsed()));
             }
             answers
         }
