@@ -2,7 +2,7 @@
 //!
 //! Pure: the supervisor asks and acts on the answers. Priorities count within a tenant only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix::clock::Instant;
 
@@ -37,7 +37,8 @@ pub struct RunLine {
     running: HashMap<TenantId, usize>,
     in_all: usize,
     line: FairLine<Waiting>,
-    places: HashMap<i64, (TenantId, Rank)>,
+    /// A tree, which does not hold everybody up when it grows.
+    places: BTreeMap<i64, (TenantId, Rank)>,
 }
 
 impl RunLine {

@@ -1,6 +1,6 @@
 //! The runs that may not begin yet: their line, and what has been asked of them meanwhile.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use actix::prelude::*;
 
@@ -12,7 +12,8 @@ use crate::store::{Record, RunProgress};
 #[derive(Default)]
 pub(super) struct WaitingRuns {
     pub(super) line: RunLine,
-    ready: HashMap<i64, Ready>,
+    /// A tree: a hash map of so many large values holds everybody up whenever it grows.
+    ready: BTreeMap<i64, Ready>,
 }
 
 impl WaitingRuns {
