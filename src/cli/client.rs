@@ -95,11 +95,7 @@ impl ApiClient {
 
     /// One run with its jobs.
     pub(super) async fn run(&self, collection: &str, id: &str, number: Option<u64>) -> Result<Value, Failure> {
-        let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
-        let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
-        let url = format!("{}/api/v1/{collection}/{id}{which}", self.server);
-        let request = self.client.get(url).bearer_auth(self.token.reveal());
-        self.answer(request.send()).await
+        self.about_run(collection, id, "", number).await
     }
 
     /// What a job of a run waits for.
@@ -110,9 +106,15 @@ impl ApiClient {
         step: &str,
         number: Option<u64>,
     ) -> Result<Value, Failure> {
+        let step = utf8_percent_encode(step, NON_ALPHANUMERIC);
+        self.about_run(collection, id, &format!("/jobs/{step}/why"), number).await
+    }
+
+    /// What is below the address of a run.
+    async fn about_run(&self, collection: &str, id: &str, below: &str, number: Option<u64>) -> Result<Value, Failure> {
         let which = number.map(|number| format!("?run={number}")).unwrap_or_default();
-        let [id, step] = [id, step].map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC));
-        let url = format!("{}/api/v1/{collection}/{id}/jobs/{step}/why{which}", self.server);
+        let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
+        let url = format!("{}/api/v1/{collection}/{id}{below}{which}", self.server);
         let request = self.client.get(url).bearer_auth(self.token.reveal());
         self.answer(request.send()).await
     }

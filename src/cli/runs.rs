@@ -50,21 +50,10 @@ pub(super) struct RunArguments {
 /// Flags of `why`.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhyArguments {
-    /// Id of the analysis.
-    id: String,
+    #[command(flatten)]
+    of: RunArguments,
     /// Step of the job.
     step: String,
-    /// Number of the run; the newest one otherwise.
-    #[arg(long)]
-    run: Option<u64>,
-    /// The id is an ingestion's.
-    #[arg(long)]
-    ingestion: bool,
-    /// How to print it.
-    #[arg(short, long, value_enum, default_value = "table")]
-    output: RunFormat,
-    #[command(flatten)]
-    server: ServerArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -112,10 +101,10 @@ pub(super) fn get(arguments: &RunArguments) -> CommandResult {
 
 /// What a job waits for, one thing a line.
 pub(super) fn why(arguments: &WhyArguments) -> CommandResult {
-    let WhyArguments { id, step, run, ingestion, .. } = arguments;
+    let WhyArguments { of: RunArguments { id, run, ingestion, output, server }, step } = arguments;
     let why = actix_web::rt::System::new()
-        .block_on(async { ApiClient::new(&arguments.server)?.why(collection(*ingestion), id, step, *run).await })?;
-    if arguments.output == RunFormat::Json {
+        .block_on(async { ApiClient::new(server)?.why(collection(*ingestion), id, step, *run).await })?;
+    if *output == RunFormat::Json {
         output::data(&why.to_string());
         return Ok(Exit::Succeeded);
     }

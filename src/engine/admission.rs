@@ -5,9 +5,9 @@
 
 mod lines;
 mod narrow;
-mod place;
 #[cfg(test)]
 mod properties;
+mod standing;
 #[cfg(test)]
 mod tests;
 

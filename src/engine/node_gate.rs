@@ -1,4 +1,4 @@
-//! A node at the gate: asks for the slot of its next attempt, gets it, gives it back.
+//! A node before the gate: asks for the slot of its next attempt, gets it, gives it back; or is held by a pause.
 
 use actix::prelude::*;
 

@@ -53,6 +53,11 @@ impl Caller {
         }
     }
 
+    /// The same as the journal knows them.
+    pub(super) fn tenant_names(&self) -> Option<Vec<String>> {
+        self.tenants().map(|tenants| tenants.iter().map(TenantId::to_string).collect())
+    }
+
     /// Whether the token is good for a document of this tenant. A `database-id` that names none is refused later.
     pub(super) fn judge_tenant(&self, document: &Map<String, Value>) -> Result<(), ApiError> {
         let named = document.get("database-id").and_then(Value::as_str).map(TenantId::parse);

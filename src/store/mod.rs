@@ -38,7 +38,7 @@ pub use reader::{RunSummary, SqliteHistory};
 pub use record::{Entry, Record, RunOutcome};
 pub use recovery::StoredRun;
 pub use retention::Retention;
-pub use writer::SqliteJournal;
+pub use writer::{SqliteJournal, wall_clock};
 
 use crate::playbook::Space;
 

@@ -12,7 +12,6 @@ use super::live::{self, FAR_BEHIND, Feed, piece};
 use super::lookup::read_query;
 use crate::http::spaces::id_member;
 use crate::http::{ApiError, Caller, Door};
-use crate::playbook::TenantId;
 use crate::store::{JournalError, NewsEntry, Record};
 
 #[derive(Debug, Deserialize)]
@@ -28,8 +27,7 @@ pub(super) async fn events(
     door: web::Data<Door>,
 ) -> Result<HttpResponse, ApiError> {
     let query: Query = read_query(&request)?;
-    let tenants: Option<Vec<String>> =
-        caller.tenants().map(|tenants| tenants.iter().map(TenantId::to_string).collect());
+    let tenants = caller.tenant_names();
     if live::is_wanted(&request) {
         let after = live::last_event(&request, query.after)?;
         return Ok(live::answer(door.clone(), AllFeed { door, tenants, after }));

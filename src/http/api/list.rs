@@ -61,7 +61,7 @@ pub(super) async fn list(
 fn wanted_tenants(caller: &Caller, asked: Option<String>) -> Option<Vec<String>> {
     match asked.map(|tenant| tenant.to_lowercase()) {
         Some(tenant) => Some(Some(tenant).filter(|tenant| caller.reaches(tenant)).into_iter().collect()),
-        None => caller.tenants().map(|all| all.iter().map(|tenant| tenant.as_str().to_owned()).collect()),
+        None => caller.tenant_names(),
     }
 }
 

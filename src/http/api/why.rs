@@ -1,6 +1,6 @@
 //! `GET /api/v1/analyses/{id}/jobs/{step}/why`: what a job waits for, answered by its node.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::engine::why::{Obstacle, Why};
 use crate::graph::JobIndex;
 use crate::http::{ApiError, Caller, Door};
 use crate::playbook::{Space, When};
-use crate::store::{JobPhase, Millis, RunSummary};
+use crate::store::{JobPhase, Millis, RunSummary, wall_clock};
 
 /// Longest list of inputs that have not arrived.
 const MOST_MISSING: usize = 20;
@@ -37,11 +37,7 @@ pub(super) async fn why(
     let has_ended = content.progress.jobs[job].phase.is_terminal() || run.finished_at.is_some();
     // one that ends at this moment is not asked any more
     let why = if has_ended { None } else { door.engine.why(run.run_id, job).await };
-    Ok(HttpResponse::Ok().json(Asked { run: &run, content: &content, job, now: now() }.answer(why.as_ref())))
-}
-
-fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+    Ok(HttpResponse::Ok().json(Asked { run: &run, content: &content, job, now: wall_clock() }.answer(why.as_ref())))
 }
 
 /// What is asked about, as the journal knew it just before.
