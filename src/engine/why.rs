@@ -162,9 +162,9 @@ impl Handler<ExplainLine> for AnalysisSupervisor {
         let ExplainLine { ticket, mut why, reply } = message;
         let obstacle = match self.gate.standing(ticket) {
             _ if self.gate.has_slot(ticket) => None,
-            Some(standing) => Some(Obstacle::Slot(standing)),
-            None if self.is_draining() => Some(Obstacle::Drain),
-            None => None,
+            // whatever becomes free, nobody gets it
+            _ if self.is_draining() => Some(Obstacle::Drain),
+            standing => standing.map(Obstacle::Slot),
         };
         why.obstacles.splice(0..0, obstacle);
         drop(reply.send(why));

@@ -312,3 +312,18 @@ async fn a_job_of_a_process_that_is_about_to_stop_waits_for_the_next_start() {
     assert_eq!(engine.handle().why(1, 99).await, None, "there is no such job");
     assert_eq!(engine.handle().why(99, 0).await, None, "there is no such run");
 }
+
+#[actix::test]
+async fn so_does_one_that_stood_in_line_before() {
+    let jobs = ScriptedRunner::new();
+    jobs.every().succeeds_after(secs(10));
+    let engine = TestEngine::with(&jobs, slots(|slots| slots.total = 1));
+    engine.submit(&graph_of("1 -> 2,3")).await.unwrap();
+    actix::clock::sleep(secs(15)).await;
+    let why = engine.handle().why(1, 2).await.unwrap();
+    assert!(matches!(why.obstacles[..], [Obstacle::Slot(_)]), "{why:?}");
+    engine.handle().drain().await;
+    assert_eq!(engine.handle().why(1, 2).await.unwrap().obstacles, [Obstacle::Drain], "while the slot is taken");
+    actix::clock::sleep(secs(10)).await;
+    assert_eq!(engine.handle().why(1, 2).await.unwrap().obstacles, [Obstacle::Drain], "and when it is free");
+}
