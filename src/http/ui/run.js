@@ -134,10 +134,9 @@ class Run {
       this.drawer.replaceChildren(make("p", { class: "quiet" }, "Choose a job to see what it waits for, what it made and why it failed."));
       return;
     }
-    const known = await get(`${this.path}${this.run}`, this.signal).catch(() => null);
-    if (this.chosen !== index || this.signal.aborted) return;
-    const job = known?.jobs?.[index] ?? {};
-    const asked = ENDED.has(node.state) ? null : await get(`${this.path}/jobs/${encodeURIComponent(node.step)}/why${this.run}`, this.signal).catch(() => null);
+    const ask = (path) => get(`${this.path}/jobs/${encodeURIComponent(node.step)}${path}${this.run}`, this.signal).catch(() => null);
+    const [known, asked] = await Promise.all([ask(""), ENDED.has(node.state) ? null : ask("/why")]);
+    const job = known ?? {};
     if (this.chosen !== index || this.signal.aborted) return;
     const waits = asked?.["waits-for"] ?? [];
     const missing = waits.flatMap((one) => one.missing ?? []).map((one) => this.view.nodes.find((other) => other.step === one.step)).filter(Boolean);
