@@ -95,7 +95,9 @@ class Run {
       node["finished-at"] = event.at;
       for (const edge of this.view.edges) if (edge.from === node.index) this.view.nodes[edge.to]["inputs-arrived"] += 1;
     }
-    if (this.chosen === event.index) this.choose(this.chosen);
+    // what the chosen job waits for is told with what its predecessors do
+    const feeds = this.view.edges.some((edge) => edge.from === event.index && edge.to === this.chosen);
+    if (this.chosen === event.index || feeds) this.choose(this.chosen);
   }
 
   redraw() {
